@@ -1,0 +1,1 @@
+"""The nouns every floor shares: plain data, no behaviour that touches the world. Standard library only."""

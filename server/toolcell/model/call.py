@@ -1,0 +1,69 @@
+"""A request on its way, and what came of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolcell.model.caller import Caller
+from toolcell.model.errors import Failure
+from toolcell.model.span import Invocation
+from toolcell.model.tool import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the caller asks: `arguments_json` is the text a model produced, not yet looked at."""
+
+    tool: str
+    arguments_json: str = ""
+    tool_call_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the handler did: `output_json` (canonical ProtoJSON text) or a `failure`, never both."""
+
+    output_json: str = ""
+    failure: Failure | None = None
+
+
+class Call:
+    """Walks down the stages; each fact raises AttributeError until the stage that gives it has run.
+
+    A door fills the first four: `authorization` (the metadata value or ""), `traceparent` (or ""), `deadline` (seconds on
+    the monotonic clock, or None) and `read`, which decodes the request and raises a Refusal when it is not acceptable.
+    The stages give the others, in the order they stand here.
+    """
+
+    __slots__ = (
+        "authorization",
+        "traceparent",
+        "deadline",
+        "read",
+        "record",
+        "caller",
+        "question",
+        "tool",
+        "contract",
+        "arguments_json",
+    )
+
+    authorization: str
+    traceparent: str
+    deadline: float | None
+    read: Callable[[], Question]
+    record: Invocation
+    caller: Caller
+    question: Question
+    tool: Tool
+    contract: Any
+    arguments_json: str
+
+    def __init__(
+        self, *, authorization: str, traceparent: str, deadline: float | None, read: Callable[[], Question]
+    ) -> None:
+        self.authorization = authorization
+        self.traceparent = traceparent
+        self.deadline = deadline
+        self.read = read

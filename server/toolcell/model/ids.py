@@ -1,0 +1,28 @@
+"""Identifiers: prefixed, unguessable, and sorted by the time they were made."""
+
+import os
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_BITS, _RANDOM_BITS = 56, 74
+
+
+def new_id(prefix: str) -> str:
+    """Makes an id such as `inv_0c5t…`: 26 base-32 digits, 56 bits of wall-clock microseconds then 74 random bits.
+
+    Ids of one prefix sort by creation time as text, so they serve as page cursors.
+    """
+    stamp = (time.time_ns() // 1000) & ((1 << _TIME_BITS) - 1)
+    number = (stamp << _RANDOM_BITS) | (int.from_bytes(os.urandom(10)) >> (80 - _RANDOM_BITS))
+    digits = [_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)]
+    return f"{prefix}_{''.join(digits)}"
+
+
+def new_trace_id() -> str:
+    """Makes a W3C trace id: 32 lower-case hex digits."""
+    return os.urandom(16).hex()
+
+
+def new_span_id() -> str:
+    """Makes a W3C span id: 16 lower-case hex digits."""
+    return os.urandom(8).hex()
