@@ -1,0 +1,1 @@
+"""The public contract: made from protos/toolcell/v1 by ./dev generate, never edited."""
