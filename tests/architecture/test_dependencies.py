@@ -37,7 +37,9 @@ def complaints(room: str, text: str, beside: frozenset[str] = frozenset()) -> li
     for name, line in imports(text):
         library = name.partition(".")[0]
         rooms = ROOMS.get(library)
-        if is_in(room, "runtimes") and library == SERVER:
+        if is_in(name, f"{SERVER}.runtimes"):
+            found.append(f"line {line}: {name} runs in the child; nothing in the server imports it")
+        elif is_in(room, "runtimes") and library == SERVER:
             found.append(f"line {line}: {name} is the server's; a runtime runs in the child, without it")
         elif is_bare and library not in {*sys.stdlib_module_names, SERVER, *beside}:
             found.append(f"line {line}: {name} is not in the standard library, and {room} uses nothing else")
@@ -81,6 +83,7 @@ def test_every_library_has_its_rooms() -> None:
         ("model.ids", "from click import echo"),
         ("runtimes.python.main", "from toolcell.wire import frames"),
         ("runtimes.python.main", "import requests"),
+        ("cells.zygote", "import toolcell.runtimes.python.main"),
     ],
 )
 def test_a_library_out_of_its_room_is_noticed(room: str, statement: str) -> None:
