@@ -33,7 +33,7 @@ class Call:
 
     A door fills the first four: `authorization` (the metadata value or ""), `traceparent` (or ""), `deadline` (seconds on
     the monotonic clock, or None) and `read`, which decodes the request and raises a Refusal when it is not acceptable.
-    The stages give the others, in the order they stand here.
+    The stages give the others, in the order they stand here. `is_begun` says whether the record's first row is written.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class Call:
         "tool",
         "contract",
         "arguments_json",
+        "is_begun",
     )
 
     authorization: str
@@ -59,6 +60,7 @@ class Call:
     tool: Tool
     contract: Any
     arguments_json: str
+    is_begun: bool
 
     def __init__(
         self, *, authorization: str, traceparent: str, deadline: float | None, read: Callable[[], Question]
@@ -67,3 +69,4 @@ class Call:
         self.traceparent = traceparent
         self.deadline = deadline
         self.read = read
+        self.is_begun = False

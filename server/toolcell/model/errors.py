@@ -426,7 +426,7 @@ class OutputTooLarge(HandlerFault):
 class Cancelled(HandlerFault):
     """The caller went away or the server shut down; the handler was killed."""
 
-    reason, code, keys = Reason.CANCELLED, "CANCELLED", ("tool", "by")
+    reason, code, keys = Reason.CANCELLED, "CANCELLED", ("tool",)
     sentence = "The call was cancelled."
 
 

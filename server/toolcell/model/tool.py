@@ -66,9 +66,9 @@ class Pool:
 class Rate:
     """Token bucket in calls a second; `burst` calls may come at once."""
 
-    per_caller: float = 20.0
-    per_tool: float = 100.0
-    burst: int = 40
+    per_caller: float = 100.0
+    per_tool: float = 500.0
+    burst: int = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""Who may come in: authentication and the RPC group, before anything else of a request is looked at."""
+
+from typing import ClassVar
+
+from toolcell.model.call import Call, Outcome
+from toolcell.model.caller import Caller
+from toolcell.model.clock import Clock
+from toolcell.model.errors import RpcForbidden, TokenMissing
+from toolcell.pipeline.chain import Proceed, facts
+from toolcell.pipeline.tokens import TokenBook
+
+_SCHEME = "bearer "
+
+
+class Gate:
+    """Turns `authorization` metadata into a caller, or refuses."""
+
+    def __init__(self, tokens: TokenBook, clock: Clock) -> None:
+        self._tokens = tokens
+        self._clock = clock
+
+    def identify(self, authorization: str) -> Caller:
+        """Returns the caller a bearer token stands for; raises one of the Token* refusals."""
+        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+            raise TokenMissing(
+                "No bearer token came with the request. Send `authorization: Bearer tc_…` metadata; "
+                "`toolcell token create` makes a token."
+            )
+        token = self._tokens.verify(authorization[len(_SCHEME) :].strip(), self._clock.wall())
+        return Caller(token.caller, token.token_id, token.grants)
+
+    def admit(self, authorization: str, group: str) -> Caller:
+        """Returns the caller when its token's grants name the RPC group; raises RpcForbidden when not."""
+        caller = self.identify(authorization)
+        require(caller, group)
+        return caller
+
+
+def require(caller: Caller, group: str) -> None:
+    """Raises RpcForbidden unless the caller's grants name the group."""
+    if group not in caller.grants.groups:
+        raise RpcForbidden(
+            f"This token is not granted the RPC group `{group}`. Use a token made with `--group {group}`.", group=group
+        )
+
+
+def visible(caller: Caller, wanted: str) -> str:
+    """Returns whose records a query may see: a caller's name, or "" for everybody's.
+
+    A caller sees its own; naming another caller, or nobody while holding `traces.all`, needs that group.
+    """
+    if "traces.all" in caller.grants.groups:
+        return wanted
+    if wanted not in ("", caller.name):
+        require(caller, "traces.all")
+    return caller.name
+
+
+class Authenticate:
+    """Stage: gives the caller. It comes before the request is decoded, so that a stranger's bytes are never parsed."""
+
+    needs: ClassVar[frozenset[str]] = facts("authorization", "record")
+    gives: ClassVar[frozenset[str]] = facts("caller")
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
+        """Admits the caller to the group `invoke` and writes its name on the record."""
+        caller = self._gate.admit(call.authorization, "invoke")
+        call.caller = caller
+        call.record.caller, call.record.token_id = caller.name, caller.token_id
+        return await proceed(call)

@@ -1,0 +1,144 @@
+"""The record of every call: begun before a cell gets it, ended before the caller gets the answer."""
+
+import asyncio
+import re
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from typing import ClassVar
+
+from toolcell.model.call import Call, Outcome
+from toolcell.model.clock import Clock
+from toolcell.model.errors import (
+    Cancelled,
+    Failure,
+    InternalError,
+    NodeLost,
+    OutcomeUnknown,
+    Reason,
+    Refusal,
+    StoreFull,
+    StoreUnavailable,
+    ToolcellError,
+)
+from toolcell.model.ids import new_id, new_span_id, new_trace_id
+from toolcell.model.span import Invocation, State
+from toolcell.pipeline.chain import Proceed, facts
+from toolcell.pipeline.limits import Bucket, Slot
+from toolcell.store.interface import Traces
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+_REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE = 20.0, 200
+
+Observe = Callable[[Invocation], None]
+Log = Callable[[str], None]
+
+
+class Trace:
+    """Stage: opens a record and closes it, whatever happens. It is outermost, so that refusals are recorded too.
+
+    A refusal before authentication is only counted: a stranger can make us store nothing. A known caller's refusals are
+    recorded up to 20 a second, counted beyond.
+    """
+
+    needs: ClassVar[frozenset[str]] = facts("traceparent")
+    gives: ClassVar[frozenset[str]] = facts("record")
+
+    def __init__(self, traces: Traces, clock: Clock, observe: Observe, log: Log) -> None:
+        self._traces = traces
+        self._clock = clock
+        self._observe = observe
+        self._log = log
+        self._refused = Bucket()
+        self.counted: Counter[Reason] = Counter()
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
+        """Runs the call inside its record."""
+        record = call.record = self._open(call.traceparent)
+        begun = self._clock.monotonic()
+        try:
+            outcome = await proceed(call)
+        except Refusal as refusal:
+            self._refuse(call, begun, refusal)
+            raise
+        except asyncio.CancelledError:
+            self._cancel(call, begun)
+            raise
+        except Exception:
+            self._log(f"invocation {record.invocation_id}: {traceback.format_exc()}")
+            refusal = InternalError(request_id=record.invocation_id)
+            self._refuse(call, begun, refusal)
+            raise refusal from None
+        record.output_json = outcome.output_json
+        state = State.FAILED if outcome.failure else State.SUCCEEDED
+        try:
+            self._close(record, begun, state, outcome.failure)
+        except (StoreFull, StoreUnavailable):
+            return Outcome(failure=_unrecorded(call))
+        return outcome
+
+    def _open(self, traceparent: str) -> Invocation:
+        parent = _TRACEPARENT.fullmatch(traceparent)
+        return Invocation(
+            invocation_id=new_id("inv"),
+            trace_id=parent[1] if parent else new_trace_id(),
+            span_id=new_span_id(),
+            parent_span_id=parent[2] if parent else "",
+            create_time=self._clock.wall(),
+        )
+
+    def _close(self, record: Invocation, begun: float, state: State, failure: Failure | None) -> None:
+        """Ends the record; its end_time is the create_time plus what the monotonic clock measured."""
+        record.state, record.failure = state, failure
+        record.end_time = record.create_time + max(1, round((self._clock.monotonic() - begun) * 1e6))
+        self._traces.end(record)
+        self._observe(record)
+
+    def _refuse(self, call: Call, begun: float, refusal: ToolcellError) -> None:
+        """Records a refusal, or counts it; a store that is full or gone must not hide the reason itself."""
+        now, record = self._clock.monotonic(), call.record
+        if not call.is_begun:
+            busy = record.caller and self._refused.wait(record.caller, _REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE, now)
+            if not record.caller or busy or isinstance(refusal, StoreFull | StoreUnavailable):
+                self.counted[refusal.reason] += 1
+                return
+            self._refused.take(record.caller, _REFUSALS_PER_SECOND, now)
+        failure = Failure(refusal.reason, refusal.told, refusal.metadata, refusal.retryable, refusal.executed, attempt=0)
+        self._try_close(record, begun, State.FAILED, failure)
+
+    def _cancel(self, call: Call, begun: float) -> None:
+        """Records that the caller went away, or that the server shut down; the cell is dead by now."""
+        record = call.record
+        if record.caller:
+            fault = Cancelled(tool=record.tool)
+            self._try_close(record, begun, State.CANCELLED, fault.failure())
+
+    def _try_close(self, record: Invocation, begun: float, state: State, failure: Failure) -> None:
+        try:
+            self._close(record, begun, state, failure)
+        except (StoreFull, StoreUnavailable) as trouble:
+            self._log(f"invocation {record.invocation_id} ended as {failure.reason} and is not recorded: {trouble}")
+
+
+def _unrecorded(call: Call) -> Failure:
+    """The outcome when the handler ran but its record could not be written: nobody may be told that it succeeded."""
+    fault = NodeLost if call.tool.idempotency.is_retry_safe else OutcomeUnknown
+    return fault(tool=call.tool.name).failure()
+
+
+class Record:
+    """Stage: writes the first row. From here on the call ends in a record, also after a kill -9 (then as interrupted)."""
+
+    needs: ClassVar[frozenset[str]] = facts("record", "tool", "arguments_json")
+    gives: ClassVar[frozenset[str]] = facts()
+
+    def __init__(self, traces: Traces, slot: Slot) -> None:
+        self._traces = traces
+        self._slot = slot
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
+        """Begins the record: RUNNING when a slot is free, PENDING when the call has to queue."""
+        call.record.state = State.RUNNING if self._slot.is_free(call.tool) else State.PENDING
+        self._traces.begin(call.record, call.tool.idempotency.is_retry_safe)
+        call.is_begun = True
+        return await proceed(call)

@@ -1,0 +1,83 @@
+"""One line an event: for people in `toolcell dev`, as JSON in `toolcell serve`."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol, TextIO
+
+from toolcell.model.span import Invocation, State
+
+_COLOURS = {State.SUCCEEDED: "32", State.FAILED: "31", State.CANCELLED: "33"}
+
+
+class Lines(Protocol):
+    """Where the server says what happens."""
+
+    def invocation(self, record: Invocation) -> None:
+        """Tells that an invocation ended."""
+        ...
+
+    def event(self, name: str, message: str, **fields: object) -> None:
+        """Tells anything else; `message` and `fields` hold no secret and nothing of a request's metadata."""
+        ...
+
+
+class HumanLines:
+    """Lines for a terminal; coloured only when `is_coloured`."""
+
+    def __init__(self, out: TextIO = sys.stdout, *, is_coloured: bool = False) -> None:
+        self._out = out
+        self._is_coloured = is_coloured
+
+    def invocation(self, record: Invocation) -> None:
+        """Prints time, tool, state or reason, duration, id and caller."""
+        word = record.failure.reason if record.failure else record.state
+        tinted = f"\033[{_COLOURS[record.state]}m{word}\033[0m" if self._is_coloured else word
+        tool = _printable(record.tool) or "-"
+        clock = time.strftime("%H:%M:%S", time.localtime(record.end_time / 1e6))
+        took = (record.end_time - record.create_time) / 1000
+        line = f"{clock}  {tool}  {tinted}  {took:.1f} ms  {record.invocation_id}  {record.caller}"
+        print(line, file=self._out, flush=True)
+
+    def event(self, name: str, message: str, **fields: object) -> None:  # noqa: ARG002 - the name is for machines
+        """Prints the message, then the fields."""
+        shown = "  ".join(f"{key}={value}" for key, value in fields.items())
+        line = f"{time.strftime('%H:%M:%S')}  {message}  {shown}".rstrip()
+        print("\n".join(_printable(part) for part in line.splitlines()), file=self._out, flush=True)
+
+
+def _printable(text: str) -> str:
+    """Replaces control characters: what a caller or a tool wrote must not steer the terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+class JsonLines:
+    """One JSON object a line, for a log collector."""
+
+    def __init__(self, out: TextIO = sys.stderr, wall: Callable[[], float] = time.time) -> None:
+        self._out = out
+        self._wall = wall
+
+    def invocation(self, record: Invocation) -> None:
+        """Writes what identifies the invocation and how it ended; never its input or output."""
+        self._write(
+            "invocation",
+            invocation_id=record.invocation_id,
+            trace_id=record.trace_id,
+            tool=record.tool,
+            revision=record.revision,
+            caller=record.caller,
+            token_id=record.token_id,
+            state=record.state,
+            reason=record.failure.reason if record.failure else "",
+            duration_ms=round((record.end_time - record.create_time) / 1000, 3),
+        )
+
+    def event(self, name: str, message: str, **fields: object) -> None:
+        """Writes the event under its name."""
+        self._write(name, message=message, **fields)
+
+    def _write(self, name: str, **fields: object) -> None:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now := self._wall())) + f".{int(now * 1000) % 1000:03d}Z"
+        print(json.dumps({"time": stamp, "event": name, **fields}, default=str), file=self._out, flush=True)
