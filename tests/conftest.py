@@ -2,7 +2,11 @@
 
 import os
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("toolcell", deadline=None)  # a busy machine is not a failing test
+hypothesis.settings.load_profile("toolcell")
 
 
 def is_ci() -> bool:
