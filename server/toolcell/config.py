@@ -1,4 +1,7 @@
-"""What the operator decides about the server: flag > `TOOLCELL_*` > toolcell.toml > default. Unknown keys are errors."""
+"""What the operator decides about the server: flag > `TOOLCELL_*` > toolcell.toml > default.
+
+Unknown keys are errors.
+"""
 
 import ipaddress
 import os
@@ -13,6 +16,7 @@ from toolcell.model import quantity
 from toolcell.model.tool import MIB, Limits
 
 DAY = 86_400.0
+_LAST_PORT = 65_535
 
 
 class ConfigError(Exception):
@@ -45,16 +49,23 @@ def _file(value: object) -> Path:
 
 
 def _flag(value: object) -> bool:
-    table = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
-    if not isinstance(value, bool | str) or value not in table:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value not in words:
         raise ValueError("must be true or false")
-    return table[value]
+    return words[value]
 
 
 def _whole(least: int, most: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         text = str(value)
-        if isinstance(value, bool) or not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        if (
+            isinstance(value, bool)
+            or not text.isascii()
+            or not text.isdigit()
+            or not least <= int(text) <= most
+        ):
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(text)
 
@@ -64,31 +75,65 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
 SETTINGS: Final = (
     Setting("workspace.protos", _file, Path("protos"), "folder of the contracts"),
     Setting("workspace.handlers", _file, Path("handlers"), "folder of the handlers"),
-    Setting("state.directory", _file, Path(".toolcell"), "folder of the database and the spool; one server owns it"),
+    Setting(
+        "state.directory",
+        _file,
+        Path(".toolcell"),
+        "folder of the database and the spool; one server owns it",
+    ),
     Setting("grpc.listen", _text, "127.0.0.1:7333", "HOST:PORT to serve gRPC on; port 0 takes a free one"),
     Setting("grpc.certificate", _file, None, "PEM file of the server's certificate chain; turns TLS on"),
     Setting("grpc.key", _file, None, "PEM file of the certificate's private key"),
-    Setting("grpc.client_ca", _file, None, "PEM file of the CA whose client certificates are required (mTLS)"),
-    Setting("grpc.insecure", _flag, False, "serves plaintext off loopback too; for a proxy that ends TLS"),
+    Setting(
+        "grpc.client_ca", _file, None, "PEM file of the CA whose client certificates are required (mTLS)"
+    ),
+    Setting(
+        "grpc.insecure",
+        _flag,
+        default=False,
+        meaning="serves plaintext off loopback too; for a proxy that ends TLS",
+    ),
     Setting("grpc.message", quantity.size, 4 * MIB, "largest request taken, in bytes"),
-    Setting("grpc.calls", _whole(1, 100_000), 1000, "requests in flight at once; more are refused with SERVER_OVERLOADED"),
-    Setting("isolation.required", _whole(2, 3), 2, "lowest isolation level; below it the server refuses to start"),
-    Setting("cells.zygotes", _whole(1, 10_000), 32, "tools kept warm at once; the least recently used gives way"),
+    Setting(
+        "grpc.calls",
+        _whole(1, 100_000),
+        1000,
+        "requests in flight at once; more are refused with SERVER_OVERLOADED",
+    ),
+    Setting(
+        "isolation.required", _whole(2, 3), 2, "lowest isolation level; below it the server refuses to start"
+    ),
+    Setting(
+        "cells.zygotes", _whole(1, 10_000), 32, "tools kept warm at once; the least recently used gives way"
+    ),
     Setting("cells.idle", quantity.seconds, 300.0, "how long an unused tool stays warm"),
     Setting("ceiling.memory", quantity.size, 1024 * MIB, "most memory a cell.toml may ask for"),
     Setting("ceiling.cpu", quantity.seconds, 300.0, "most CPU time a cell.toml may ask for"),
     Setting("ceiling.open_files", _whole(16, 65_536), 1024, "most open files a cell.toml may ask for"),
     Setting("ceiling.output", quantity.size, 16 * MIB, "largest output a cell.toml may ask for"),
     Setting("retention.age", quantity.seconds, 7 * DAY, "how long records are kept"),
-    Setting("retention.size", quantity.size, 1024 * MIB, "how large the database may grow before the oldest records go"),
+    Setting(
+        "retention.size",
+        quantity.size,
+        1024 * MIB,
+        "how large the database may grow before the oldest records go",
+    ),
     Setting("drain.grace", quantity.seconds, 10.0, "how long calls in flight may go on after SIGTERM"),
-    Setting("admin.token_file", _file, None, "file of a bearer token to accept with every grant; made when it is missing"),
+    Setting(
+        "admin.token_file",
+        _file,
+        None,
+        "file of a bearer token to accept with every grant; made when it is missing",
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings of one server, read and checked. `is_dev` is `toolcell dev`: printed lines, a key of its own."""
+    """The settings of one server, read and checked.
+
+    `is_dev` is `toolcell dev`: printed lines, a key of its own.
+    """
 
     protos: Path
     handlers: Path
@@ -113,11 +158,16 @@ class Config:
 
 
 def load(
-    flags: Mapping[str, object], *, is_dev: bool = False, file: Path | None = None, environment: Mapping[str, str] = os.environ
+    flags: Mapping[str, object],
+    *,
+    is_dev: bool = False,
+    file: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Config:
     """Reads the configuration; `flags` maps keys such as `grpc.listen` to values, None for not given.
 
-    `file` is toolcell.toml by default, where it exists. Raises ConfigError naming the key, its place and the remedy.
+    `file` is toolcell.toml by default, where it exists. Raises ConfigError naming the key, its place and the
+    remedy.
     """
     found = _from_file(file)
     values: dict[str, Any] = {}
@@ -152,7 +202,9 @@ def _from_file(file: Path | None) -> dict[str, tuple[object, str]]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as wrong:
-        raise ConfigError(f"{path}: cannot be read ({wrong.strerror}). Give another file with --config.") from None
+        raise ConfigError(
+            f"{path}: cannot be read ({wrong.strerror}). Give another file with --config."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise ConfigError(f"{path}: is not TOML: {wrong}") from None
     flat: dict[str, tuple[object, str]] = {}
@@ -175,12 +227,12 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         raise ConfigError("grpc.client_ca needs TLS: give grpc.certificate and grpc.key too.")
     listen = values["grpc.listen"]
     host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65_535:
+    if not colon or not host or not port.isdigit() or int(port) > _LAST_PORT:
         raise ConfigError(f"grpc.listen must be HOST:PORT, such as 127.0.0.1:7333; it is {listen!r}.")
     if not values["grpc.certificate"] and not values["grpc.insecure"] and not _is_loopback(host):
         raise ConfigError(
-            f"grpc.listen {listen!r} is not loopback, and without TLS every token would cross the network in clear text. "
-            "Give grpc.certificate and grpc.key, or --insecure when a proxy in front ends TLS."
+            f"grpc.listen {listen!r} is not loopback, and without TLS every token would cross the network "
+            "in clear text. Give grpc.certificate and grpc.key, or --insecure when a proxy in front ends TLS."
         )
     return Config(
         protos=values["workspace.protos"],
@@ -197,7 +249,10 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         zygotes=values["cells.zygotes"],
         idle_seconds=values["cells.idle"],
         ceiling=Limits(
-            values["ceiling.memory"], values["ceiling.cpu"], values["ceiling.open_files"], values["ceiling.output"]
+            values["ceiling.memory"],
+            values["ceiling.cpu"],
+            values["ceiling.open_files"],
+            values["ceiling.output"],
         ),
         retention_seconds=values["retention.age"],
         retention_bytes=values["retention.size"],

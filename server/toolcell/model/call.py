@@ -31,23 +31,24 @@ class Outcome:
 class Call:
     """Walks down the stages; each fact raises AttributeError until the stage that gives it has run.
 
-    A door fills the first four: `authorization` (the metadata value or ""), `traceparent` (or ""), `deadline` (seconds on
-    the monotonic clock, or None) and `read`, which decodes the request and raises a Refusal when it is not acceptable.
-    The stages give the others, in the order they stand here. `is_begun` says whether the record's first row is written.
+    A door fills the first four: `authorization` (the metadata value or ""), `traceparent` (or ""), `deadline`
+    (seconds on the monotonic clock, or None) and `read`, which decodes the request and raises a Refusal when
+    it is not acceptable. The stages give the others, in the order they stand here. `is_begun` says whether
+    the record's first row is written.
     """
 
     __slots__ = (
+        "arguments_json",
         "authorization",
-        "traceparent",
+        "caller",
+        "contract",
         "deadline",
+        "is_begun",
+        "question",
         "read",
         "record",
-        "caller",
-        "question",
         "tool",
-        "contract",
-        "arguments_json",
-        "is_begun",
+        "traceparent",
     )
 
     authorization: str

@@ -31,7 +31,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token as kept: its digest, never itself. Times are microseconds since the epoch, 0 for not set."""
+    """A bearer token as kept: its digest, never itself.
+
+    Times are microseconds since the epoch, 0 for not set.
+    """
 
     token_id: str
     caller: str

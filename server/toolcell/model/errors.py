@@ -5,62 +5,70 @@
     │   ├── CallerFault       the request, its token or its arguments
     │   ├── ToolFault         the tool cannot run as it is deployed
     │   └── PlatformFault     us: overload, draining, the store
-    └── HandlerFault          the handler had the call: a `Failure` in an OK answer, a status on native typed calls
+    └── HandlerFault          the handler had the call: a `Failure` in an OK answer, a status on native calls
 
-Each class knows its gRPC code, whether a client may resend the same request (`retryable`), what `executed` says, the
-sentence for the model, and the metadata keys it carries. Codes and advice follow AIP-193 and AIP-194: only UNAVAILABLE
-may be resent blindly, and everything UNAVAILABLE has executed = NO.
+Each class knows its gRPC code, whether a client may resend the same request (`retryable`), what `executed`
+says, the sentence for the model, and the metadata keys it carries. Codes and advice follow AIP-193 and
+AIP-194: only UNAVAILABLE may be resent blindly, and everything UNAVAILABLE has executed = NO.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import StrEnum, auto
 from typing import Any, ClassVar
 
 DOMAIN = "toolcell.dev"
 
 
 class Reason(StrEnum):
-    """The `reason` of google.rpc.ErrorInfo; equal to the proto enum `toolcell.v1.ErrorReason` without its prefix."""
+    """The `reason` of google.rpc.ErrorInfo.
 
-    TOKEN_MISSING = "TOKEN_MISSING"
-    TOKEN_MALFORMED = "TOKEN_MALFORMED"
-    TOKEN_INVALID = "TOKEN_INVALID"
-    TOKEN_EXPIRED = "TOKEN_EXPIRED"
-    TOKEN_REVOKED = "TOKEN_REVOKED"
-    RPC_FORBIDDEN = "RPC_FORBIDDEN"
-    TOOL_FORBIDDEN = "TOOL_FORBIDDEN"
-    METHOD_NOT_FOUND = "METHOD_NOT_FOUND"
-    TOOL_NOT_FOUND = "TOOL_NOT_FOUND"
-    INVOCATION_NOT_FOUND = "INVOCATION_NOT_FOUND"
-    TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND"
-    REQUEST_INVALID = "REQUEST_INVALID"
-    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
-    DIALECT_UNKNOWN = "DIALECT_UNKNOWN"
-    INPUT_INVALID = "INPUT_INVALID"
-    INPUT_TOO_LARGE = "INPUT_TOO_LARGE"
-    RATE_LIMITED = "RATE_LIMITED"
-    CONCURRENCY_LIMITED = "CONCURRENCY_LIMITED"
-    QUEUE_FULL = "QUEUE_FULL"
-    TOOL_UNAVAILABLE = "TOOL_UNAVAILABLE"
-    SERVER_OVERLOADED = "SERVER_OVERLOADED"
-    SERVER_DRAINING = "SERVER_DRAINING"
-    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
-    STORE_FULL = "STORE_FULL"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
-    TOOL_ERROR = "TOOL_ERROR"
-    TOOL_TRANSIENT = "TOOL_TRANSIENT"
-    HANDLER_CRASHED = "HANDLER_CRASHED"
-    HANDLER_TIMEOUT = "HANDLER_TIMEOUT"
-    HANDLER_OOM = "HANDLER_OOM"
-    HANDLER_CPU_EXCEEDED = "HANDLER_CPU_EXCEEDED"
-    HANDLER_SANDBOX_VIOLATION = "HANDLER_SANDBOX_VIOLATION"
-    HANDLER_PROTOCOL_ERROR = "HANDLER_PROTOCOL_ERROR"
-    OUTPUT_INVALID = "OUTPUT_INVALID"
-    OUTPUT_TOO_LARGE = "OUTPUT_TOO_LARGE"
-    CANCELLED = "CANCELLED"
-    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
-    NODE_LOST = "NODE_LOST"
+    Equal to the proto enum `toolcell.v1.ErrorReason` without its prefix.
+    """
+
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:  # noqa: ARG004
+        """Makes each value its own name."""
+        return name
+
+    TOKEN_MISSING = auto()
+    TOKEN_MALFORMED = auto()
+    TOKEN_INVALID = auto()
+    TOKEN_EXPIRED = auto()
+    TOKEN_REVOKED = auto()
+    RPC_FORBIDDEN = auto()
+    TOOL_FORBIDDEN = auto()
+    METHOD_NOT_FOUND = auto()
+    TOOL_NOT_FOUND = auto()
+    INVOCATION_NOT_FOUND = auto()
+    TOKEN_NOT_FOUND = auto()
+    REQUEST_INVALID = auto()
+    PAGE_TOKEN_INVALID = auto()
+    DIALECT_UNKNOWN = auto()
+    INPUT_INVALID = auto()
+    INPUT_TOO_LARGE = auto()
+    RATE_LIMITED = auto()
+    CONCURRENCY_LIMITED = auto()
+    QUEUE_FULL = auto()
+    TOOL_UNAVAILABLE = auto()
+    SERVER_OVERLOADED = auto()
+    SERVER_DRAINING = auto()
+    STORE_UNAVAILABLE = auto()
+    STORE_FULL = auto()
+    INTERNAL_ERROR = auto()
+    TOOL_ERROR = auto()
+    TOOL_TRANSIENT = auto()
+    HANDLER_CRASHED = auto()
+    HANDLER_TIMEOUT = auto()
+    HANDLER_OOM = auto()
+    HANDLER_CPU_EXCEEDED = auto()
+    HANDLER_SANDBOX_VIOLATION = auto()
+    HANDLER_PROTOCOL_ERROR = auto()
+    OUTPUT_INVALID = auto()
+    OUTPUT_TOO_LARGE = auto()
+    CANCELLED = auto()
+    OUTCOME_UNKNOWN = auto()
+    NODE_LOST = auto()
 
 
 class Executed(StrEnum):
@@ -73,7 +81,7 @@ class Executed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rejected field: a path such as `items[2].sku`, a sentence, and the rule's id (`string.email`, WRONG_TYPE)."""
+    """One rejected field: a path such as `items[2].sku`, a sentence, and the id of the rule it breaks."""
 
     field: str
     description: str
@@ -82,7 +90,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What the handler's side of a call ended with. `message` is written for the model; `details` is JSON data."""
+    """What the handler's side of a call ended with: `message` is for the model, `details` is JSON data."""
 
     reason: Reason
     message: str
@@ -95,8 +103,8 @@ class Failure:
 class ToolcellError(Exception):
     """Carries what, where and what to do.
 
-    `message` is for whoever operates the orchestrator; `told` for the model. `metadata` is public: no secret, no
-    rejected value. `retry_after` is in seconds.
+    `message` is for whoever operates the orchestrator; `told` for the model. `metadata` is public: no secret,
+    no rejected value. `retry_after` is in seconds.
     """
 
     reason: ClassVar[Reason]
@@ -132,7 +140,7 @@ class _Blank(dict[str, str]):
         return f"the {key.replace('_', ' ')}"
 
 
-class Refusal(ToolcellError):
+class Refusal(ToolcellError):  # noqa: N818 - the glossary's word
     """Toolcell did not run the handler."""
 
 
@@ -152,7 +160,7 @@ class PlatformFault(Refusal):
     origin = "platform"
 
 
-class HandlerFault(ToolcellError):
+class HandlerFault(ToolcellError):  # noqa: N818 - named for whose fault it is
     """The handler had the call; what happened is an outcome, not a refusal."""
 
     origin = "tool"
@@ -163,10 +171,12 @@ class HandlerFault(ToolcellError):
 
     def failure(self, attempt: int = 1) -> Failure:
         """Returns the outcome a caller sees."""
-        return Failure(self.reason, self.told, self.details or self.metadata, self.retryable, self.executed, attempt)
+        return Failure(
+            self.reason, self.told, self.details or self.metadata, self.retryable, self.executed, attempt
+        )
 
 
-# ── the caller's fault ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── the caller's fault ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class TokenMissing(CallerFault):
@@ -263,7 +273,9 @@ class InputInvalid(CallerFault):
     @property
     def told(self) -> str:
         """Names every rejected field and its rule, so that a model can correct them in one go."""
-        shown = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in self.violations)
+        shown = "; ".join(
+            f"{v.field}: {v.description}" if v.field else v.description for v in self.violations
+        )
         return f"Arguments rejected: {shown.rstrip('.')}. Correct these fields and call again."
 
 
@@ -295,7 +307,7 @@ class QueueFull(CallerFault):
     sentence = "Too many calls. Wait {retry_after} s, then call again once."
 
 
-# ── the tool cannot run ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the tool cannot run ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class ToolUnavailable(ToolFault):
@@ -305,7 +317,7 @@ class ToolUnavailable(ToolFault):
     sentence = "{tool} is not available: it is not set up correctly on the server. Do not retry."
 
 
-# ── ours ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── ours ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class ServerOverloaded(PlatformFault):
@@ -343,7 +355,7 @@ class InternalError(PlatformFault):
     sentence = "Internal error {request_id}."
 
 
-# ── the handler had the call ─────────────────────────────────────────────────────────────────────────────────────────
+# ── the handler had the call ────────────────────────────────────────────────────────────────────────────────
 
 
 class ToolDeclaredError(HandlerFault):
@@ -363,7 +375,7 @@ class ToolDeclaredError(HandlerFault):
         return self._words
 
 
-class ToolTransient(ToolDeclaredError):
+class ToolTransient(ToolDeclaredError):  # noqa: N818 - named for its reason
     """A retry-safe tool's handler raised `ToolError(retryable=True)`: nothing happened, try again."""
 
     reason, code, executed, retryable = Reason.TOOL_TRANSIENT, "UNAVAILABLE", Executed.NO, True
@@ -435,7 +447,8 @@ class OutcomeUnknown(HandlerFault):
 
     reason, keys = Reason.OUTCOME_UNKNOWN, ("tool",)
     sentence = (
-        "{tool} was interrupted and it is not known whether it took effect. Verify first; do not repeat blindly."
+        "{tool} was interrupted and it is not known whether it took effect. "
+        "Verify first; do not repeat blindly."
     )
 
 

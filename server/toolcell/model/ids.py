@@ -8,7 +8,9 @@ _TIME_BITS, _RANDOM_BITS = 56, 74
 
 
 def new_id(prefix: str) -> str:
-    """Makes an id such as `inv_0c5t…`: 26 base-32 digits, 56 bits of wall-clock microseconds then 74 random bits.
+    """Makes an id such as `inv_0c5t…`.
+
+    26 base-32 digits, 56 bits of wall-clock microseconds then 74 random bits.
 
     Ids of one prefix sort by creation time as text, so they serve as page cursors.
     """

@@ -34,9 +34,9 @@ class EventKind(StrEnum):
 class Event:
     """One thing that happened during an invocation.
 
-    `body` is small JSON data: `{"text"}` for stdout and stderr lines, `{"level", "message", "fields"}` for logs,
-    `{"fraction", "message"}` for progress, `{"type", "message", "stack"}` for exceptions, `{"syscall"}` or
-    `{"signal"}` for violations, `{"dropped"}` where a bound cut events off.
+    `body` is small JSON data: `{"text"}` for stdout and stderr lines, `{"level", "message", "fields"}` for
+    logs, `{"fraction", "message"}` for progress, `{"type", "message", "stack"}` for exceptions, `{"syscall"}`
+    or `{"signal"}` for violations, `{"dropped"}` where a bound cut events off.
     """
 
     time: int
@@ -46,7 +46,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a cell used, as the kernel counted it: CPU microseconds and peak resident bytes (0 = not known)."""
+    """What a cell used, as the kernel counted it.
+
+    CPU microseconds and peak resident bytes (0 = not known).
+    """
 
     cpu_microseconds: int = 0
     memory_peak_bytes: int = 0

@@ -35,7 +35,10 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Says why a tool cannot run and what to do: `where` is `file:line:column` or a file, relative to the workspace."""
+    """Says why a tool cannot run and what to do.
+
+    `where` is `file:line:column` or a file, relative to the workspace.
+    """
 
     cause: Cause
     message: str
@@ -75,9 +78,9 @@ class Rate:
 class Policy:
     """The operator's limits of a tool, read from `handlers/<tool>/cell.toml`; every key has a default.
 
-    `entry` is `module:function`; `read` are directories or files inside the tool's directory that a cell may read
-    besides its code; `timeout_seconds` is the wall time of one attempt; `required_level` refuses the tool below that
-    isolation level.
+    `entry` is `module:function`; `read` are directories or files inside the tool's directory that a cell may
+    read besides its code; `timeout_seconds` is the wall time of one attempt; `required_level` refuses the
+    tool below that isolation level.
     """
 
     entry: str = "handler:handler"
@@ -96,9 +99,9 @@ class Policy:
 class Tool:
     """A service method a model can call, at one revision.
 
-    `path` is its gRPC path (`/package.Service/Method`); `timeout_seconds` and `output_limit_bytes` are the smaller of
-    contract and policy; `directory` holds the handler; `revision` digests contract, handler, policy and runtime;
-    `unavailable` is None when the tool can run.
+    `path` is its gRPC path (`/package.Service/Method`); `timeout_seconds` and `output_limit_bytes` are the
+    smaller of contract and policy; `directory` holds the handler; `revision` digests contract, handler,
+    policy and runtime; `unavailable` is None when the tool can run.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""A call walks down an ordered tuple of stages and its outcome walks back up; the order is checked once, at start."""
+"""A call walks down an ordered tuple of stages and its outcome walks back up.
+
+The order is checked once, at start.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Protocol
@@ -11,7 +14,8 @@ Proceed = Callable[[Call], Awaitable[Outcome]]
 class Stage(Protocol):
     """One concern: does its part, calls `proceed` at most once, and may do a second part with the outcome.
 
-    `needs` and `gives` name facts of `Call`; a fact must be given by an earlier stage (or by the door) before it is needed.
+    `needs` and `gives` name facts of `Call`; a fact must be given by an earlier stage (or by the door) before
+    it is needed.
     """
 
     needs: ClassVar[frozenset[str]]
@@ -43,7 +47,9 @@ def chain(*stages: Stage) -> Proceed:
     known = DOOR
     for stage in stages:
         if missing := stage.needs - known:
-            raise DisorderError(f"{type(stage).__name__} needs {sorted(missing)}, which no earlier stage gives")
+            raise DisorderError(
+                f"{type(stage).__name__} needs {sorted(missing)}, which no earlier stage gives"
+            )
         known |= stage.gives
     proceed: Proceed = _end
     for stage in reversed(stages):

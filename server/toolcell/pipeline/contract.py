@@ -26,13 +26,20 @@ class Read:
         question = call.read()
         call.question = question
         record = call.record
-        record.tool, record.tool_call_id, record.labels = question.tool, question.tool_call_id, question.labels
+        record.tool, record.tool_call_id, record.labels = (
+            question.tool,
+            question.tool_call_id,
+            question.labels,
+        )
         record.input_json = question.arguments_json[:_SHOWN_INPUT]
         return await proceed(call)
 
 
 class Resolve:
-    """Stage: gives the tool at its current revision; the call keeps it, also when a reload swaps the snapshot."""
+    """Stage: gives the tool at its current revision.
+
+    The call keeps it, also when a reload swaps the snapshot.
+    """
 
     needs: ClassVar[frozenset[str]] = facts("caller", "question", "record")
     gives: ClassVar[frozenset[str]] = facts("tool", "contract")

@@ -1,6 +1,5 @@
 """The last stage: a cell gets the call, and what it answers is held against the contract."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -26,7 +25,7 @@ class Execute:
         self._traces = traces
         self._clock = clock
 
-    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:  # noqa: ARG002 - the last stage
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Returns the outcome; raises only when no cell could take the call."""
         record, tool = call.record, call.tool
         request = Request(record.invocation_id, record.tool_call_id, 1, call.arguments_json)
@@ -41,7 +40,10 @@ class Execute:
         return self._answer(call, reply, emit)
 
     def _deadline(self, call: Call) -> float:
-        """The tool's own, or a little before the caller's: the reason must reach it before its own timer does."""
+        """The tool's own, or a little before the caller's.
+
+        The reason must reach it before its own timer does.
+        """
         now = self._clock.monotonic()
         own = now + call.tool.timeout_seconds
         if call.deadline is None:
@@ -54,7 +56,9 @@ class Execute:
         try:
             output_json: str = call.contract.encode(reply.value)
         except OutputInvalid as fault:
-            found = [{"field": v.field, "description": v.description, "rule": v.rule} for v in fault.violations]
+            found = [
+                {"field": v.field, "description": v.description, "rule": v.rule} for v in fault.violations
+            ]
             emit(EventKind.EXCEPTION, {"type": fault.reason, "message": fault.message, "violations": found})
             return Outcome(failure=fault.failure())
         if len(output_json) > tool.output_limit_bytes:

@@ -40,7 +40,8 @@ def require(caller: Caller, group: str) -> None:
     """Raises RpcForbidden unless the caller's grants name the group."""
     if group not in caller.grants.groups:
         raise RpcForbidden(
-            f"This token is not granted the RPC group `{group}`. Use a token made with `--group {group}`.", group=group
+            f"This token is not granted the RPC group `{group}`. Use a token made with `--group {group}`.",
+            group=group,
         )
 
 
@@ -57,7 +58,10 @@ def visible(caller: Caller, wanted: str) -> str:
 
 
 class Authenticate:
-    """Stage: gives the caller. It comes before the request is decoded, so that a stranger's bytes are never parsed."""
+    """Stage: gives the caller.
+
+    It comes before the request is decoded, so that a stranger's bytes are never parsed.
+    """
 
     needs: ClassVar[frozenset[str]] = facts("authorization", "record")
     gives: ClassVar[frozenset[str]] = facts("caller")

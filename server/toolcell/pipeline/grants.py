@@ -10,7 +10,8 @@ from toolcell.pipeline.chain import Proceed, facts
 class Authorize:
     """Stage: refuses a tool that is not granted.
 
-    It comes before the tool is looked up: a stranger to a tool hears TOOL_FORBIDDEN and never learns whether it exists.
+    It comes before the tool is looked up: a stranger to a tool hears TOOL_FORBIDDEN and never learns whether
+    it exists.
     """
 
     needs: ClassVar[frozenset[str]] = facts("caller", "question")
@@ -21,6 +22,7 @@ class Authorize:
         tool = call.question.tool
         if not call.caller.grants.includes(tool):
             raise ToolForbidden(
-                f"This token is not granted the tool {tool!r}. Use a token made with `--tool {tool}`.", tool=tool
+                f"This token is not granted the tool {tool!r}. Use a token made with `--tool {tool}`.",
+                tool=tool,
             )
         return await proceed(call)

@@ -15,14 +15,20 @@ _LONGEST = 4096
 
 
 class KeyFileError(Exception):
-    """The file does not hold a usable bearer token; says which file and what to do, never what the file holds."""
+    """The file does not hold a usable bearer token.
+
+    Says which file and what to do, never what the file holds.
+    """
 
 
 async def keep_key(tokens: TokenBook, path: Path, caller: str, clock: Clock) -> None:
-    """Leaves a token with every grant in the file (mode 600): the one that is there while it is good, else a new one."""
+    """Leaves a token with every grant in the file (mode 600).
+
+    The one that is there while it is good, else a new one.
+    """
     try:
         tokens.verify(_bearer(path), clock.wall())
-        path.chmod(0o600)
+        path.chmod(0o600)  # noqa: ASYNC240 - at start, before anything is served
     except (OSError, CallerFault, UnicodeDecodeError):
         _, bearer = await tokens.create(caller, f"kept in {path.name}", EVERYTHING, None)
         write_private(path, bearer + "\n")
@@ -34,14 +40,13 @@ async def accept_key(tokens: TokenBook, path: Path, caller: str, clock: Clock) -
     Raises KeyFileError when the file cannot be read or written, or holds no well-formed or no valid token.
     """
     try:
-        if not path.exists():
+        if not path.exists():  # noqa: ASYNC240 - at start, before anything is served
             _, bearer = await tokens.create(caller, f"made for {path.name}", EVERYTHING, None)
             write_private(path, bearer + "\n")
             return
         bearer = _bearer(path)
-        token_id = public_id(bearer)
-        if tokens.get(token_id) is None:
-            await tokens.enter(token_id, bearer, caller, f"from {path.name}", EVERYTHING, None)
+        if tokens.get(public_id(bearer)) is None:
+            await tokens.enter(bearer, caller, f"from {path.name}", EVERYTHING, None)
         tokens.verify(bearer, clock.wall())
     except CallerFault as refusal:
         raise KeyFileError(f"{path}: {refusal.reason}: {refusal.message}") from None

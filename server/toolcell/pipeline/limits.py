@@ -1,4 +1,7 @@
-"""How often and how many at once: the rate of a caller and a tool, and a tool's slots with their bounded line."""
+"""How often and how many at once.
+
+The rate of a caller and a tool, and a tool's slots with their bounded line.
+"""
 
 import asyncio
 from collections import deque
@@ -64,8 +67,8 @@ class Rate:
 
 def _rate_limited(tool: Tool, scope: str, limit: float, wait: float) -> RateLimited:
     return RateLimited(
-        f"The {scope}'s rate for {tool.name!r} is {limit:g} calls a second. Wait {wait:.1f} s, then call again. "
-        f"`[rate] per_{scope}` in its cell.toml sets it.",
+        f"The {scope}'s rate for {tool.name!r} is {limit:g} calls a second. Wait {wait:.1f} s, "
+        f"then call again. `[rate] per_{scope}` in its cell.toml sets it.",
         tool=tool.name,
         scope=scope,
         limit=f"{limit:g}",
@@ -83,7 +86,9 @@ class _Line:
 
 
 class Slot:
-    """Stage: holds one of the tool's slots while the cell runs; waits in a bounded line, first come, first served.
+    """Stage: holds one of the tool's slots while the cell runs.
+
+    Waits in a bounded line, first come, first served.
 
     A call waits at most 10 s, and never past its deadline.
     """

@@ -1,7 +1,8 @@
 """Bearer tokens: `tc_<env>_<id>_<secret><checksum>`, of which only a SHA-256 digest is kept.
 
-The prefix and the checksum let secret scanners find a leaked token; the id is public and names it in records. The book in
-memory is the truth while the server runs (one server owns a database), so a revoked token is refused by the next request.
+The prefix and the checksum let secret scanners find a leaked token; the id is public and names it in records.
+The book in memory is the truth while the server runs (one server owns a database), so a revoked token is
+refused by the next request.
 """
 
 import asyncio
@@ -68,8 +69,8 @@ class TokenBook:
     def verify(self, bearer: str, now: int) -> Token:
         """Returns the token a bearer presents; raises a Token* refusal.
 
-        An unknown id is compared too, against a digest nobody has, so that it takes the same path as a known one. Whether a
-        token is revoked or expired is told only to who holds it whole.
+        An unknown id is compared too, against a digest nobody has, so that it takes the same path as a known
+        one. Whether a token is revoked or expired is told only to who holds it whole.
         """
         token = self._book.get(public_id(bearer), _NOBODY)
         if not hmac.compare_digest(digest(bearer), token.digest):
@@ -84,14 +85,14 @@ class TokenBook:
         self, caller: str, note: str, grants: Grants, ttl_seconds: float | None
     ) -> tuple[Token, str]:
         """Makes a token, durably, and returns it with the bearer text, which is kept nowhere."""
-        token_id, bearer = mint(self._environment)
-        return await self.enter(token_id, bearer, caller, note, grants, ttl_seconds), bearer
+        _, bearer = mint(self._environment)
+        return await self.enter(bearer, caller, note, grants, ttl_seconds), bearer
 
     async def enter(
-        self, token_id: str, bearer: str, caller: str, note: str, grants: Grants, ttl_seconds: float | None
+        self, bearer: str, caller: str, note: str, grants: Grants, ttl_seconds: float | None
     ) -> Token:
         """Keeps a bearer token that was made elsewhere."""
-        now = self._clock.wall()
+        now, token_id = self._clock.wall(), public_id(bearer)
         expire = now + round(ttl_seconds * 1e6) if ttl_seconds else 0
         token = Token(token_id, caller, digest(bearer), grants, note, now, expire)
         await self._store.add(token)
@@ -99,7 +100,10 @@ class TokenBook:
         return token
 
     async def revoke(self, token_id: str) -> Token:
-        """Revokes a token for good and returns it; raises TokenNotFound. Refused at once, durable before it returns."""
+        """Revokes a token for good and returns it.
+
+        Raises TokenNotFound. Refused at once, durable before it returns.
+        """
         async with self._change:
             token = self._book.get(token_id)
             if token is None:

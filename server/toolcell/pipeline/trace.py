@@ -35,10 +35,12 @@ Log = Callable[[str], None]
 
 
 class Trace:
-    """Stage: opens a record and closes it, whatever happens. It is outermost, so that refusals are recorded too.
+    """Stage: opens a record and closes it, whatever happens.
 
-    A refusal before authentication is only counted: a stranger can make us store nothing. A known caller's refusals are
-    recorded up to 20 a second, counted beyond.
+    It is outermost, so that refusals are recorded too.
+
+    A refusal before authentication is only counted: a stranger can make us store nothing. A known caller's
+    refusals are recorded up to 20 a second, counted beyond.
     """
 
     needs: ClassVar[frozenset[str]] = facts("traceparent")
@@ -64,7 +66,7 @@ class Trace:
         except asyncio.CancelledError:
             self._cancel(call, begun)
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug of ours must still end in a record and a reason
             self._log(f"invocation {record.invocation_id}: {traceback.format_exc()}")
             refusal = InternalError(request_id=record.invocation_id)
             self._refuse(call, begun, refusal)
@@ -98,12 +100,16 @@ class Trace:
         """Records a refusal, or counts it; a store that is full or gone must not hide the reason itself."""
         now, record = self._clock.monotonic(), call.record
         if not call.is_begun:
-            busy = record.caller and self._refused.wait(record.caller, _REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE, now)
+            busy = record.caller and self._refused.wait(
+                record.caller, _REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE, now
+            )
             if not record.caller or busy or isinstance(refusal, StoreFull | StoreUnavailable):
                 self.counted[refusal.reason] += 1
                 return
             self._refused.take(record.caller, _REFUSALS_PER_SECOND, now)
-        failure = Failure(refusal.reason, refusal.told, refusal.metadata, refusal.retryable, refusal.executed, attempt=0)
+        failure = Failure(
+            refusal.reason, refusal.told, refusal.metadata, refusal.retryable, refusal.executed, attempt=0
+        )
         self._try_close(record, begun, State.FAILED, failure)
 
     def _cancel(self, call: Call, begun: float) -> None:
@@ -117,17 +123,25 @@ class Trace:
         try:
             self._close(record, begun, state, failure)
         except (StoreFull, StoreUnavailable) as trouble:
-            self._log(f"invocation {record.invocation_id} ended as {failure.reason} and is not recorded: {trouble}")
+            self._log(
+                f"invocation {record.invocation_id} ended as {failure.reason} and is not recorded: {trouble}"
+            )
 
 
 def _unrecorded(call: Call) -> Failure:
-    """The outcome when the handler ran but its record could not be written: nobody may be told that it succeeded."""
+    """The outcome when the handler ran but its record could not be written.
+
+    Nobody may be told that it succeeded.
+    """
     fault = NodeLost if call.tool.idempotency.is_retry_safe else OutcomeUnknown
     return fault(tool=call.tool.name).failure()
 
 
 class Record:
-    """Stage: writes the first row. From here on the call ends in a record, also after a kill -9 (then as interrupted)."""
+    """Stage: writes the first row.
+
+    From here on the call ends in a record, also after a kill -9 (then as interrupted).
+    """
 
     needs: ClassVar[frozenset[str]] = facts("record", "tool", "arguments_json")
     gives: ClassVar[frozenset[str]] = facts()

@@ -79,5 +79,8 @@ class JsonLines:
         self._write(name, message=message, **fields)
 
     def _write(self, name: str, **fields: object) -> None:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now := self._wall())) + f".{int(now * 1000) % 1000:03d}Z"
+        stamp = (
+            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now := self._wall()))
+            + f".{int(now * 1000) % 1000:03d}Z"
+        )
         print(json.dumps({"time": stamp, "event": name, **fields}, default=str), file=self._out, flush=True)

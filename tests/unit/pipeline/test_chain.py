@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import pytest
-
 from toolcell.model.call import Call, Outcome
 from toolcell.pipeline.chain import DisorderError, Proceed, chain, facts
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.model.caller import Caller, Grants
 from toolcell.model.clock import SystemClock
@@ -51,7 +50,9 @@ async def done(call: Call) -> Outcome:
 
 
 @given(st.lists(st.floats(0, 3), max_size=60), st.integers(1, 10), st.floats(0.5, 20))
-def test_bucket_never_lets_more_through_than_burst_plus_rate(gaps: list[float], burst: int, rate: float) -> None:
+def test_bucket_never_lets_more_through_than_burst_plus_rate(
+    gaps: list[float], burst: int, rate: float
+) -> None:
     bucket, now, taken = Bucket(), 0.0, 0
     for gap in gaps:
         now += gap
@@ -117,7 +118,9 @@ class Gateway:
 
 
 def a_slot(marks: list[State] | None = None) -> Slot:
-    seen: Callable[[Invocation, bool], None] = lambda record, _: (marks if marks is not None else []).append(record.state)
+    seen: Callable[[Invocation, bool], None] = lambda record, _: (marks if marks is not None else []).append(
+        record.state
+    )
     return Slot(SystemClock(), seen)
 
 
