@@ -1,13 +1,23 @@
 """The public contract: the committed code is what protos/ say, and a breaking change of it is noticed."""
 
 import importlib
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+)
+from grpc import StatusCode
+from toolcell.model.tool import Idempotency
 
 from tests.architecture.sources import ROOT
 
@@ -19,6 +29,15 @@ CLIENT = ROOT / "clients/python/toolcell/v1"
 def buf(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[bytes]:
     program = Path(sys.executable).with_name("buf")
     return subprocess.run([program, *arguments], cwd=folder, capture_output=True, check=False)
+
+
+def image(*options: str, folder: Path = ROOT) -> list[FileDescriptorProto]:
+    """Compiles the public contract with buf."""
+    run = buf(
+        "build", "--as-file-descriptor-set", "-o", "-", "--path", "protos/toolcell", *options, folder=folder
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    return [file for file in FileDescriptorSet.FromString(run.stdout).file if file.package == "toolcell.v1"]
 
 
 def without_json_names(file: FileDescriptorProto) -> FileDescriptorProto:
@@ -33,14 +52,17 @@ def without_json_names(file: FileDescriptorProto) -> FileDescriptorProto:
     return file
 
 
+def enums_in(file: FileDescriptorProto) -> Iterator[EnumDescriptorProto]:
+    """Yields every enum of a file, also those within messages."""
+    yield from file.enum_type
+    messages = list(file.message_type)
+    for message in messages:
+        messages.extend(message.nested_type)
+        yield from message.enum_type
+
+
 def test_the_generated_code_says_what_the_protos_say() -> None:
-    image = buf(
-        "build", "--exclude-source-info", "--as-file-descriptor-set", "-o", "-", "--path", "protos/toolcell"
-    )
-    assert image.returncode == 0, image.stderr.decode()
-    files = [
-        file for file in FileDescriptorSet.FromString(image.stdout).file if file.package == "toolcell.v1"
-    ]
+    files = image("--exclude-source-info")
     assert {Path(file.name).stem for file in files} == {
         path.stem for path in (PROTOS / "toolcell/v1").glob("*.proto")
     }
@@ -101,3 +123,37 @@ def test_an_element_without_a_comment_is_noticed(workspace: Path) -> None:
         file.write("\nmessage Silent {}\n")
     run = buf("lint", folder=workspace)
     assert b"Silent" in run.stdout
+
+
+def silent_methods(files: list[FileDescriptorProto]) -> list[str]:
+    """Lists the RPCs that do not say how safe it is to call them again."""
+    methods = (method for file in files for service in file.service for method in service.method)
+    return [method.name for method in methods if not method.options.HasField("idempotency_level")]
+
+
+def unknown_reasons(files: list[FileDescriptorProto]) -> set[str]:
+    """Lists what comments write like an ErrorReason, TOOL_NOT_FOUND, that is neither one nor another value."""
+    protobuf = FileDescriptorProto.FromString(descriptor_pb2.DESCRIPTOR.serialized_pb)
+    enums = [enum for file in (*files, protobuf) for enum in enums_in(file)]
+    values = {value.name for enum in enums for value in enum.value}
+    known = (
+        {value.removeprefix("ERROR_REASON_") for value in values}
+        | values
+        | {word.name for word in (*StatusCode, *Idempotency)}
+    )
+    comments = [place.leading_comments for file in files for place in file.source_code_info.location]
+    return set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b(?!_)", " ".join(comments))) - known
+
+
+def test_every_method_says_its_idempotency(workspace: Path) -> None:
+    assert silent_methods(image()) == []
+    path = workspace / "protos/toolcell/v1/tool_service.proto"
+    path.write_text(path.read_text().replace("option idempotency_level = IDEMPOTENCY_UNKNOWN;", ""))
+    assert silent_methods(image(folder=workspace)) == ["Invoke"]
+
+
+def test_every_reason_a_comment_names_exists(workspace: Path) -> None:
+    assert unknown_reasons(image()) == set()
+    path = workspace / "protos/toolcell/v1/tool_service.proto"
+    path.write_text(path.read_text().replace("TOOL_NOT_FOUND", "TOOL_NOT_FINDABLE"))
+    assert unknown_reasons(image(folder=workspace)) == {"TOOL_NOT_FINDABLE"}
