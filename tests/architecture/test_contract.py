@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
 )
 from grpc import StatusCode
-from toolcell.model.tool import Idempotency
+from toolcell.model.tool import Cause
 
 from tests.architecture.sources import ROOT
 
@@ -132,14 +132,14 @@ def silent_methods(files: list[FileDescriptorProto]) -> list[str]:
 
 
 def unknown_reasons(files: list[FileDescriptorProto]) -> set[str]:
-    """Lists what comments write like an ErrorReason, TOOL_NOT_FOUND, that is neither one nor another value."""
+    """Lists what comments write like an ErrorReason, TOOL_NOT_FOUND, that is no value of any kind."""
     protobuf = FileDescriptorProto.FromString(descriptor_pb2.DESCRIPTOR.serialized_pb)
     enums = [enum for file in (*files, protobuf) for enum in enums_in(file)]
     values = {value.name for enum in enums for value in enum.value}
     known = (
         {value.removeprefix("ERROR_REASON_") for value in values}
         | values
-        | {word.name for word in (*StatusCode, *Idempotency)}
+        | {word.name for word in (*StatusCode, *Cause)}
     )
     comments = [place.leading_comments for file in files for place in file.source_code_info.location]
     return set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b(?!_)", " ".join(comments))) - known
