@@ -1,0 +1,128 @@
+"""The command line: a gRPC client of a running server, and the verbs that start one.
+
+stdout carries the result, stderr everything said about it. `EXITS` in cli/errors lists the exit codes.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from toolcell import __version__
+from toolcell.cli.errors import EXITS, CommandError
+from toolcell.cli.session import Session
+
+VERBS = {
+    "dev": "servers",
+    "serve": "servers",
+    "call": "calls",
+    "tools": "tools",
+    "manifest": "tools",
+    "reload": "tools",
+    "runs": "records",
+    "trace": "records",
+    "token": "tokens",
+    "doctor": "doctor",
+    "version": "version",
+}
+"""Every verb and the module that has it; a module is imported when its verb is used."""
+
+MISPLACED = ("--server", "--token", "--ca", "--cert", "--key", "--insecure")
+
+
+class Verbs(click.Group):
+    """Finds a verb in the table, imports its module, and suggests the nearest verb for a mistyped one."""
+
+    def list_commands(  # type: ignore[explicit-override] # the decorator came with Python 3.12
+        self, _ctx: click.Context
+    ) -> list[str]:
+        """Lists every verb in the order of the table."""
+        return list(VERBS)
+
+    def get_command(  # type: ignore[explicit-override] # the decorator came with Python 3.12
+        self, _ctx: click.Context, cmd_name: str
+    ) -> click.Command | None:
+        """Imports a verb's module and returns its command; None for no verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"toolcell.cli.{VERBS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(  # type: ignore[explicit-override] # the decorator came with Python 3.12
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the verb of a command line; raises CommandError that suggests the nearest one."""
+        if args[0] not in VERBS:
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "toolcell --help lists the verbs"
+            raise CommandError(f"there is no verb {args[0]!r}", exit_code=EXITS["usage"], hint=hint)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None},
+    epilog="Exit codes: " + ", ".join(f"{code} {name}" for name, code in EXITS.items()) + ".",
+)
+@click.version_option(__version__, prog_name="toolcell", message="%(prog)s %(version)s")
+@click.option("--server", metavar="HOST:PORT", envvar="TOOLCELL_SERVER", help="The server to speak to.")
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    envvar="TOOLCELL_TOKEN",
+    help="The bearer token. Other users can see a command line: prefer TOOLCELL_TOKEN_FILE.",
+)
+@click.option("--ca", metavar="FILE", envvar="TOOLCELL_CA", help="Certificates to trust the server by, PEM.")
+@click.option("--cert", metavar="FILE", envvar="TOOLCELL_CERT", help="The client's certificate, PEM.")
+@click.option("--key", metavar="FILE", envvar="TOOLCELL_KEY", help="The key of --cert, PEM.")
+@click.option("--insecure", is_flag=True, help="Speak without TLS to a host that is not this one.")
+@click.pass_obj
+def root(session: Session, /, **options: str | bool | None) -> None:
+    """Runs protobuf service methods as tools that a language model can call safely.
+
+    Without --server and TOOLCELL_SERVER the verbs speak to the dev server whose state is in .toolcell, here
+    or in a folder above. The token comes from TOOLCELL_TOKEN_FILE (the path of a file that holds it),
+    TOOLCELL_TOKEN or --token, and for the dev server from its own key file.
+    """
+    for name, value in options.items():
+        setattr(session, name, value)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code; `arguments` default to those of the process."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    session = Session()
+    try:
+        result = root.main(words, prog_name="toolcell", standalone_mode=False, obj=session)
+        return result if isinstance(result, int) else EXITS["ok"]
+    except CommandError as fault:
+        fault.show(as_json=session.as_json)
+        return fault.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXITS["usage"]
+    except click.ClickException as error:
+        _usage(error).show(as_json=session.as_json)
+        return EXITS["usage"]
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        return EXITS["stopped"]
+    except BrokenPipeError:  # whoever read stdout has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
+        return EXITS["ok"]
+
+
+def _usage(error: click.ClickException) -> CommandError:
+    """Gives click's own complaints the three parts that every error here has."""
+    context = getattr(error, "ctx", None)
+    hint = f"{context.command_path} --help shows how to use it" if context else "toolcell --help"
+    option = getattr(error, "option_name", None)
+    if option in MISPLACED:
+        hint = (
+            f"{option} stands before the verb: toolcell {option} … {context.info_name if context else 'VERB'}"
+        )
+    return CommandError(error.format_message().rstrip("."), exit_code=EXITS["usage"], hint=hint)

@@ -1,0 +1,206 @@
+"""What `toolcell doctor` looks at: one function a concern, each returns what it found."""
+
+import asyncio
+import re
+import socket
+import sqlite3
+import stat
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from toolcell.cli.text import size
+from toolcell.config import Config
+
+OK: Final = "ok"
+WARN: Final = "warn"
+FAIL: Final = "fail"
+
+LEAST_PYTHON = (3, 11)
+LEAST_SQLITE = (3, 37, 0)  # STRICT tables
+WAL_RESET_FIXED = (3, 51, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report: what was looked at, the verdict, what was found, and consequence or remedy."""
+
+    name: str
+    verdict: str
+    detail: str
+    advice: str = ""
+
+
+def python(version: tuple[int, ...]) -> Check:
+    """Looks at the interpreter's version."""
+    text = ".".join(map(str, version))
+    if version < LEAST_PYTHON:
+        return Check("python", FAIL, text, "install Python 3.11 or newer and set up again")
+    return Check("python", OK, text)
+
+
+def libraries() -> list[Check]:
+    """Looks at every library that the package declares, and whether the generated code loads with them."""
+    missing, versions = [], {}
+    for requirement in metadata.requires("toolcell") or ():
+        match = re.match(r"[\w.-]+", requirement)
+        if match is None or "extra ==" in requirement or "win32" in requirement:
+            continue
+        try:
+            versions[match[0]] = metadata.version(match[0])
+        except metadata.PackageNotFoundError:
+            missing.append(match[0])
+    if missing:
+        return [
+            Check(
+                "libraries", FAIL, f"missing: {', '.join(missing)}", "install toolcell anew: ./dev sets it up"
+            )
+        ]
+    try:
+        from toolcell.v1 import tool_service_pb2_grpc  # noqa: F401 # it checks the versions of protobuf and grpcio
+    except (ImportError, RuntimeError, TypeError) as error:
+        return [
+            Check(
+                "libraries",
+                FAIL,
+                str(error),
+                "bring grpcio and protobuf to the versions of requirements.lock",
+            )
+        ]
+    named = ", ".join(f"{name} {versions[name]}" for name in ("grpcio", "protobuf", "protovalidate"))
+    return [Check("libraries", OK, named)]
+
+
+def kernel(required: int) -> list[Check]:
+    """Looks at each kernel feature that cells are made of, and at the isolation level they add up to."""
+    from toolcell.cells import containment
+
+    found = [
+        Check(
+            "kernel",
+            OK if feature.present else WARN,
+            f"{feature.name}: {feature.detail}",
+            "" if feature.present else feature.consequence,
+        )
+        for feature in containment.probe()
+    ]
+    level = containment.highest_level()
+    if level < required:
+        advice = f"the server needs level {required}: see the kernel lines above, and README.md on isolation"
+        return [*found, Check("isolation", FAIL, f"level {level}", advice)]
+    return [*found, Check("isolation", OK, f"level {level}")]
+
+
+def sqlite() -> Check:
+    """Looks at the SQLite library."""
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        return Check("sqlite", FAIL, version, "install SQLite 3.37 or newer")
+    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
+        advice = "before 3.51.3 two programs that write one database can damage it: let only the server write"
+        return Check("sqlite", WARN, version, advice)
+    return Check("sqlite", OK, version)
+
+
+def state(directory: Path) -> list[Check]:
+    """Looks at the state folder: who may read it, how large its databases are, whether they open."""
+    if not directory.is_dir():
+        return [Check("state", OK, f"{directory} is made at the first start")]
+    found = [_private(directory, "state", "700")]
+    found += private_files(directory / name for name in ("dev.key", "address"))
+    for database in sorted(directory.glob("*.db")):
+        found.append(_database(database))
+    return found
+
+
+def private_files(paths: Iterable[Path | None]) -> list[Check]:
+    """Looks at files that nobody else may read; those not named or not there are passed over."""
+    return [_private(path, "key file", "600") for path in paths if path is not None and path.exists()]
+
+
+def port(listen: str, directory: Path) -> Check:
+    """Looks whether a server answers where one would listen, or whether the port is free."""
+    address = _serving(directory)
+    if address:
+        return Check("port", OK, f"{address}: a dev server is serving there")
+    host, _, number = listen.rpartition(":")
+    host = host.strip("[]")
+    if number == "0":
+        return Check("port", OK, "any free one")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(number)))
+        except OSError as error:
+            advice = (
+                "`toolcell dev` takes another port, `toolcell serve` does not start: choose one with --grpc"
+            )
+            return Check("port", WARN, f"{listen}: {error.strerror}", advice)
+    return Check("port", OK, f"{listen} is free")
+
+
+def workspace(settings: Config) -> list[Check]:
+    """Reads every contract and policy as a server would, and reports what it would not serve."""
+    from toolcell.cells import containment
+    from toolcell.contracts.catalog import Catalog
+
+    for folder in (settings.protos, settings.handlers):
+        if not folder.is_dir():
+            return [
+                Check(
+                    "workspace",
+                    WARN,
+                    f"there is no folder {folder}",
+                    "no tool is served: start in a workspace",
+                )
+            ]
+    level = containment.highest_level()
+    catalog = Catalog(settings.protos, settings.handlers, ceiling=settings.ceiling, isolation_level=level)
+    asyncio.run(catalog.load())
+    snapshot = catalog.snapshot
+    served = [name for name, entry in snapshot.entries.items() if entry.tool.unavailable is None]
+    found = [
+        Check(
+            "tools",
+            OK if served else WARN,
+            ", ".join(served) or "none",
+            "" if served else "write a contract and a handler",
+        )
+    ]
+    for problem in snapshot.problems:
+        place = f"{problem.where}: " if problem.where else ""
+        what = f"{problem.tool or 'file'}: {problem.cause}: {place}{problem.message}"
+        found.append(Check("tools", FAIL, what, problem.remedy))
+    return found
+
+
+def _private(path: Path, name: str, mode: str) -> Check:
+    bits = stat.S_IMODE(path.stat().st_mode)
+    if bits & 0o077:
+        return Check(name, FAIL, f"{path} has mode {bits:o}: others may read it", f"chmod {mode} {path}")
+    return Check(name, OK, f"{path}, mode {bits:o}")
+
+
+def _database(path: Path) -> Check:
+    """Opens a database as a bystander that never writes, so that a running server is not disturbed."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error as error:
+        advice = "stop the server, keep a copy of the folder, and restore the database from a backup"
+        return Check("database", FAIL, f"{path}: {error}", advice)
+    return Check("database", OK, f"{path}, {size(path.stat().st_size)}")
+
+
+def _serving(directory: Path) -> str:
+    """Returns the address of the dev server whose state this is, if something listens there; else ""."""
+    try:
+        address = (directory / "address").read_text("ascii").strip()
+        host, _, number = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(number)), timeout=1).close()
+    except (OSError, ValueError):
+        return ""
+    return address

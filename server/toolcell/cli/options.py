@@ -1,0 +1,56 @@
+"""Options that several verbs share, and how an answer is printed as JSON."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from toolcell.cli.session import Session
+from toolcell.cli.text import pretty
+from toolcell.model import quantity
+
+
+def _keep(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.find_object(Session).as_json = value  # type: ignore[union-attr] # main() puts one there
+
+
+json_option = click.option(
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep,
+    is_eager=True,
+    help="Print the API's own answer as JSON; errors too, on stderr.",
+)
+
+
+def seconds(text: str) -> float:
+    """Reads a length of time above 0, in seconds: `90s`, `15m`, `12h`, `30d`, or a bare number."""
+    try:
+        length = quantity.seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from None
+    if not length:
+        raise click.BadParameter("must be more than 0")
+    return length
+
+
+def label(text: str) -> tuple[str, str]:
+    """Reads a label, `key=value`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is not key=value.")
+    return key, value
+
+
+def show_json(value: Any) -> None:
+    """Prints JSON data on stdout: indented on a terminal, else on one line."""
+    click.echo(pretty(value) if sys.stdout.isatty() else json.dumps(value, ensure_ascii=False))
+
+
+def as_data(message: Any) -> Any:
+    """Returns a protobuf message as JSON data with the contract's own field names."""
+    from google.protobuf import json_format
+
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
