@@ -18,7 +18,7 @@ ROOMS = {
     "grpc_status": ("transports", "cli"),
     "grpc_tools": ("contracts",),
     "protovalidate": ("contracts",),
-    "sqlite3": ("store", "cli.doctor"),  # doctor tells the library's version
+    "sqlite3": ("store", "cli.checks"),  # what doctor checks: the library's version
     "sqlite_utils": ("store",),
     "uvloop": ("app", "cli"),
 }
@@ -94,7 +94,7 @@ def test_a_library_out_of_its_room_is_noticed(room: str, statement: str) -> None
     ("room", "statement"),
     [
         ("transports.grpc.server", "import grpc.aio"),
-        ("cli.doctor", "import sqlite3"),
+        ("cli.checks", "import sqlite3"),
         ("wire.frames", "import json\nfrom toolcell.model import ids"),
         ("pipeline.trace", "import grpcio_is_another_word"),
     ],

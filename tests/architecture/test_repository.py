@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,24 @@ def test_a_lock_is_hashed_and_holds_what_pyproject_asks_for(lock: str, roots: tu
     for asked in (Requirement(line) for root in roots for line in groups[root]):
         assert asked.name in locked, f"{asked.name}: ./dev lock"
         assert asked.specifier.contains(locked[asked.name], prereleases=True), f"{asked.name}: ./dev lock"
+
+
+def test_an_installed_toolcell_brings_the_protos_that_contracts_import(tmp_path: Path) -> None:
+    hatchling = Path(sys.executable).with_name("hatchling")
+    subprocess.run(
+        [hatchling, "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True, capture_output=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {
+            path.name: str(path).split("bundled/")[1]
+            for path in map(Path, archive.namelist())
+            if "bundled" in path.parts
+        }
+    assert inside == {
+        "options.proto": "toolcell/v1/options.proto",
+        "validate.proto": "buf/validate/validate.proto",
+    }
 
 
 @pytest.mark.parametrize("is_ci", [False, True])
