@@ -1,0 +1,146 @@
+"""What the floors above ask of the store, and what the store asks of a database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from toolcell.model.caller import Token
+from toolcell.model.span import Event, Invocation, State
+
+Parameters = Mapping[str, Any]
+Row = tuple[Any, ...]
+
+
+class StoreUnusable(Exception):  # noqa: N818 - a sentence for whoever starts the server, not a reason on the wire
+    """The store cannot be opened: what is wrong, in which file, and the remedy."""
+
+    def __init__(self, message: str, *, where: str, remedy: str) -> None:
+        super().__init__(f"{message} ({where}). {remedy}")
+        self.message, self.where, self.remedy = message, where, remedy
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFilter:
+    """Chooses invocations; every field that is set must match. `create_time_from` is in microseconds."""
+
+    tool: str = ""
+    caller: str = ""
+    state: State | None = None
+    tool_call_id: str = ""
+    trace_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    create_time_from: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long invocations and their events are kept: the older go first, whichever bound is met first."""
+
+    age_seconds: float = 7 * 24 * 3600.0
+    size_bytes: int = 1 << 30
+
+
+class Tokens(Protocol):
+    """Bearer tokens as kept: digests, never the tokens. What was changed is durable on return."""
+
+    async def load(self) -> list[Token]:
+        """Returns every token, revoked and expired ones too, newest first."""
+        ...
+
+    async def add(self, token: Token) -> None:
+        """Keeps a new token. Raises StoreFull or StoreUnavailable."""
+        ...
+
+    async def revoke(self, token_id: str, time: int) -> None:
+        """Revokes a token from `time` on; the first time stays. Raises StoreFull or StoreUnavailable."""
+        ...
+
+    async def page(self, before: str, limit: int) -> list[Token]:
+        """Returns at most `limit` tokens older than the one with the id `before` ("" = all), newest first."""
+        ...
+
+
+class Traces(Protocol):
+    """Records of invocations and what happened during them."""
+
+    def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - a fact about the tool
+        """Remembers that a call starts; it survives the death of the process when this returns.
+
+        `retry_safe` decides what the record says should the server die meanwhile. Raises StoreFull or
+        StoreUnavailable.
+        """
+        ...
+
+    def append(self, invocation_id: str, event: Event) -> None:
+        """Remembers an event of a call that has begun.
+
+        Never raises: events that find no place are counted, and `end` says so in the trace.
+        """
+        ...
+
+    def end(self, record: Invocation) -> None:
+        """Remembers the final record, also of a call that never began; survives the death of the process.
+
+        Raises StoreFull or StoreUnavailable; the record of a call that had begun then says OUTCOME_UNKNOWN.
+        """
+        ...
+
+    async def get(self, invocation_id: str) -> tuple[Invocation, list[tuple[int, Event]]] | None:
+        """Returns a record and its events with their sequence numbers; sees all that was written before.
+
+        Raises StoreFull or StoreUnavailable when what was written before cannot reach the database.
+        """
+        ...
+
+    async def page(self, chosen: TraceFilter, before: str, limit: int) -> list[Invocation]:
+        """Returns at most `limit` records older than the id `before` ("" = all), newest first.
+
+        Raises as `get` does.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A named statement of queries.sql, run once for each of `rows`."""
+
+    name: str
+    rows: Sequence[Parameters] = ({},)
+
+
+class Database(Protocol):
+    """The few things asked of a database. Statements are named in queries.sql; parameters go by name.
+
+    Every method but `open` raises StoreFull when there is no room and StoreUnavailable when the database
+    cannot be used now.
+    """
+
+    async def open(self) -> None:
+        """Connects and brings the schema up to date. Raises StoreUnusable."""
+        ...
+
+    async def close(self) -> None:
+        """Finishes what was asked before and disconnects."""
+        ...
+
+    async def execute(self, name: str, parameters: Parameters) -> list[Row]:
+        """Runs one statement; durable when it returns."""
+        ...
+
+    async def query(
+        self, name: str, parameters: Parameters, parts: Mapping[str, str] | None = None
+    ) -> list[Row]:
+        """Reads a snapshot; sees everything committed before. `parts` fills the statement's `{places}`."""
+        ...
+
+    async def transaction(self, statements: Sequence[Statement], *, idle: bool = False) -> list[list[Row]]:
+        """Runs the statements wholly or not at all; durable when it returns.
+
+        Returns what each statement gave; one that is run for several rows of parameters gives nothing.
+        An `idle` transaction waits until nothing else is to be written.
+        """
+        ...
+
+    async def reclaim(self) -> None:
+        """Gives freed space back to the disk, when nothing else is to be written."""
+        ...

@@ -1,0 +1,130 @@
+-- Every statement of the store, by name. Portable between SQLite 3.40 and PostgreSQL: RETURNING, ON CONFLICT, times as
+-- BIGINT microseconds, JSON as TEXT. Parameters are written :name; {places} are filled with SQL of this file's kind,
+-- never with a value.
+
+-- ── tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: add_token
+INSERT INTO token (token_id, caller, digest, grants, note, create_time, expire_time, revoke_time)
+VALUES (:token_id, :caller, :digest, :grants, :note, :create_time, :expire_time, :revoke_time)
+
+-- name: revoke_token
+-- Revoking twice is the same as once: the first time stays.
+UPDATE token SET revoke_time = :time WHERE token_id = :token_id AND revoke_time = 0
+
+-- name: tokens
+SELECT token_id, caller, digest, grants, note, create_time, expire_time, revoke_time
+FROM token ORDER BY create_time DESC, token_id DESC
+
+-- name: page_tokens
+SELECT token_id, caller, digest, grants, note, create_time, expire_time, revoke_time
+FROM token
+WHERE :before = ''
+   OR (create_time, token_id) < (SELECT create_time, token_id FROM token WHERE token_id = :before)
+ORDER BY create_time DESC, token_id DESC LIMIT :limit
+
+-- ── invocations ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: begin_invocation
+-- Nothing happens when the record is there: the spool may be drained twice after a failure.
+INSERT INTO invocation (
+  invocation_id, trace_id, span_id, parent_span_id, tool, revision, caller, token_id, tool_call_id, labels, state,
+  isolation_level, create_time, start_time, end_time, input_json, output_json, failure, cpu_microseconds,
+  memory_peak_bytes, interrupted, retry_safe)
+VALUES (
+  :invocation_id, :trace_id, :span_id, :parent_span_id, :tool, :revision, :caller, :token_id, :tool_call_id, :labels,
+  :state, :isolation_level, :create_time, :start_time, :end_time, :input_json, :output_json, :failure,
+  :cpu_microseconds, :memory_peak_bytes, :interrupted, :retry_safe)
+ON CONFLICT (invocation_id) DO NOTHING
+
+-- name: end_invocation
+-- The whole final record; what identifies a call does not change. retry_safe matters to unfinished records only.
+INSERT INTO invocation (
+  invocation_id, trace_id, span_id, parent_span_id, tool, revision, caller, token_id, tool_call_id, labels, state,
+  isolation_level, create_time, start_time, end_time, input_json, output_json, failure, cpu_microseconds,
+  memory_peak_bytes, interrupted, retry_safe)
+VALUES (
+  :invocation_id, :trace_id, :span_id, :parent_span_id, :tool, :revision, :caller, :token_id, :tool_call_id, :labels,
+  :state, :isolation_level, :create_time, :start_time, :end_time, :input_json, :output_json, :failure,
+  :cpu_microseconds, :memory_peak_bytes, :interrupted, 0)
+ON CONFLICT (invocation_id) DO UPDATE SET
+  tool = excluded.tool, revision = excluded.revision, caller = excluded.caller, token_id = excluded.token_id,
+  tool_call_id = excluded.tool_call_id, labels = excluded.labels, state = excluded.state,
+  isolation_level = excluded.isolation_level, start_time = excluded.start_time, end_time = excluded.end_time,
+  input_json = excluded.input_json, output_json = excluded.output_json, failure = excluded.failure,
+  cpu_microseconds = excluded.cpu_microseconds, memory_peak_bytes = excluded.memory_peak_bytes,
+  interrupted = excluded.interrupted
+
+-- name: add_label
+INSERT INTO label (invocation_id, key, value) VALUES (:invocation_id, :key, :value)
+ON CONFLICT (invocation_id, key) DO NOTHING
+
+-- name: get_invocation
+SELECT invocation_id, trace_id, span_id, parent_span_id, tool, revision, caller, token_id, tool_call_id, labels, state,
+  isolation_level, create_time, start_time, end_time, input_json, output_json, failure, cpu_microseconds,
+  memory_peak_bytes, interrupted
+FROM invocation WHERE invocation_id = :invocation_id
+
+-- name: page_invocations
+-- Ids sort by the time they were made, so the cursor is an id.
+SELECT invocation.invocation_id, trace_id, span_id, parent_span_id, tool, revision, caller, token_id, tool_call_id,
+  labels, state, isolation_level, create_time, start_time, end_time, input_json, output_json, failure,
+  cpu_microseconds, memory_peak_bytes, interrupted
+FROM invocation {joins} WHERE {conditions}
+ORDER BY invocation.invocation_id DESC LIMIT :limit
+
+-- name: unfinished_invocations
+SELECT invocation_id, tool, retry_safe FROM invocation WHERE state IN ('PENDING', 'RUNNING')
+
+-- name: interrupt_invocation
+UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure, end_time = :end_time
+WHERE invocation_id = :invocation_id AND state IN ('PENDING', 'RUNNING')
+
+-- ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: add_event
+INSERT INTO event (sequence, invocation_id, time, kind, body)
+VALUES (:sequence, :invocation_id, :time, :kind, :body)
+ON CONFLICT (sequence) DO NOTHING
+
+-- name: events
+SELECT sequence, time, kind, body FROM event WHERE invocation_id = :invocation_id ORDER BY sequence
+
+-- ── the spool's high-water mark ─────────────────────────────────────────────────────────────────────────────────────
+
+-- name: drained
+SELECT sequence FROM spool_mark WHERE name = 'drained'
+
+-- name: mark_drained
+-- In the same transaction as what was drained: nothing is applied again after a crash.
+INSERT INTO spool_mark (name, sequence) VALUES ('drained', :sequence)
+ON CONFLICT (name) DO UPDATE SET sequence = excluded.sequence
+
+-- ── retention ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: prune_events
+-- One chunk: events first, so that it never deletes more than :events of them; the invocations follow once they have none.
+DELETE FROM event WHERE sequence IN (
+  SELECT event.sequence FROM event
+  JOIN (SELECT invocation_id FROM invocation
+        WHERE create_time < :before AND state NOT IN ('PENDING', 'RUNNING')
+        ORDER BY create_time, invocation_id LIMIT :invocations) AS old ON old.invocation_id = event.invocation_id
+  LIMIT :events)
+RETURNING sequence
+
+-- name: prune_labels
+DELETE FROM label WHERE invocation_id IN (
+  SELECT invocation_id FROM invocation WHERE create_time < :before AND state NOT IN ('PENDING', 'RUNNING')
+  ORDER BY create_time, invocation_id LIMIT :invocations)
+AND NOT EXISTS (SELECT 1 FROM event WHERE event.invocation_id = label.invocation_id)
+
+-- name: prune_invocations
+DELETE FROM invocation WHERE invocation_id IN (
+  SELECT invocation_id FROM invocation WHERE create_time < :before AND state NOT IN ('PENDING', 'RUNNING')
+  ORDER BY create_time, invocation_id LIMIT :invocations)
+AND NOT EXISTS (SELECT 1 FROM event WHERE event.invocation_id = invocation.invocation_id)
+RETURNING invocation_id
+
+-- name: used_bytes
+-- SQLite's own; another database overrides it.
+SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size

@@ -1,0 +1,141 @@
+"""How nouns of the model become rows and come back."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from toolcell.model.caller import Grants, Token
+from toolcell.model.errors import Executed, Failure, Reason
+from toolcell.model.span import Event, EventKind, Invocation, State, Usage
+from toolcell.store.interface import Row
+
+_MOST: Final = (1 << 63) - 1  # BIGINT
+
+to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+"""Writes compact ASCII JSON; a lone surrogate becomes an escape, so the text is always storable."""
+
+
+def token_row(token: Token) -> dict[str, Any]:
+    """Makes the row of a token; grants are JSON."""
+    grants = {"groups": sorted(token.grants.groups), "tools": list(token.grants.tools)}
+    return {
+        "token_id": token.token_id,
+        "caller": token.caller,
+        "digest": token.digest,
+        "grants": to_json(grants),
+        "note": token.note,
+        "create_time": token.create_time,
+        "expire_time": token.expire_time,
+        "revoke_time": token.revoke_time,
+    }
+
+
+def token_from(row: Row) -> Token:
+    """Reads a token from a row of `tokens` or `page_tokens`."""
+    token_id, caller, digest, grants, note, create_time, expire_time, revoke_time = row
+    granted = json.loads(grants)
+    return Token(
+        token_id,
+        caller,
+        digest,
+        Grants(frozenset(granted["groups"]), tuple(granted["tools"])),
+        note,
+        create_time,
+        expire_time,
+        revoke_time,
+    )
+
+
+def invocation_row(record: Invocation) -> dict[str, Any]:
+    """Makes the row of an invocation; labels and failure are JSON."""
+    usage = record.usage
+    return {
+        "invocation_id": record.invocation_id,
+        "trace_id": record.trace_id,
+        "span_id": record.span_id,
+        "parent_span_id": record.parent_span_id,
+        "tool": _storable(record.tool),
+        "revision": record.revision,
+        "caller": record.caller,
+        "token_id": record.token_id,
+        "tool_call_id": _storable(record.tool_call_id),
+        "labels": to_json(dict(record.labels)) if record.labels else "{}",
+        "state": record.state.value,
+        "isolation_level": record.isolation_level,
+        "create_time": record.create_time,
+        "start_time": record.start_time,
+        "end_time": record.end_time,
+        "input_json": _storable(record.input_json),
+        "output_json": _storable(record.output_json),
+        "failure": failure_json(record.failure) if record.failure else None,
+        "cpu_microseconds": min(usage.cpu_microseconds, _MOST),
+        "memory_peak_bytes": min(usage.memory_peak_bytes, _MOST),
+        "interrupted": int(record.interrupted),
+    }
+
+
+def invocation_from(row: Row) -> Invocation:
+    """Reads an invocation from a row of `get_invocation` or `page_invocations`."""
+    identity: tuple[str, str, str, str, str, str, str, str, str] = row[:9]
+    labels, state, level, create_time, start_time, end_time = row[9:15]
+    input_json, output_json, failure, cpu_microseconds, memory_peak_bytes, interrupted = row[15:]
+    return Invocation(
+        *identity,
+        labels=json.loads(labels),
+        state=State(state),
+        isolation_level=level,
+        create_time=create_time,
+        start_time=start_time,
+        end_time=end_time,
+        input_json=input_json,
+        output_json=output_json,
+        failure=_failure_from(json.loads(failure)) if failure else None,
+        usage=Usage(cpu_microseconds, memory_peak_bytes),
+        interrupted=bool(interrupted),
+    )
+
+
+def _storable(text: str) -> str:
+    """Escapes lone surrogates, which no database takes as text."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def failure_json(failure: Failure) -> str:
+    """Writes a failure as JSON."""
+    return to_json(
+        {
+            "reason": failure.reason.value,
+            "message": failure.message,
+            "details": dict(failure.details),
+            "retryable": failure.retryable,
+            "executed": failure.executed.value,
+            "attempt": failure.attempt,
+        }
+    )
+
+
+def _failure_from(data: Mapping[str, Any]) -> Failure:
+    return Failure(
+        Reason(data["reason"]),
+        data["message"],
+        data["details"],
+        data["retryable"],
+        Executed(data["executed"]),
+        data["attempt"],
+    )
+
+
+def event_row(invocation_id: str, event: Event) -> dict[str, Any]:
+    """Makes the row of an event, but for its sequence number; the body is JSON."""
+    return {
+        "invocation_id": invocation_id,
+        "time": max(-_MOST, min(event.time, _MOST)),
+        "kind": event.kind.value,
+        "body": to_json(dict(event.body)),
+    }
+
+
+def event_from(row: Row) -> tuple[int, Event]:
+    """Reads an event and its sequence number from a row of `events`."""
+    sequence, time, kind, body = row
+    return sequence, Event(time, EventKind(kind), json.loads(body))

@@ -1,0 +1,156 @@
+"""Records of invocations and their events: `interface.Traces` over a spool and any database."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from toolcell.model.clock import Clock
+from toolcell.model.errors import HandlerFault, NodeLost, OutcomeUnknown, PlatformFault, StoreFull
+from toolcell.model.span import Event, EventKind, Invocation, State
+from toolcell.store.drain import Drain
+from toolcell.store.interface import Database, Statement, TraceFilter
+from toolcell.store.rows import event_from, event_row, failure_json, invocation_from, invocation_row
+from toolcell.store.spool import Entry, Spool
+
+_CONDITIONS: Final = (
+    ("before", "invocation.invocation_id < :before"),
+    ("tool", "tool = :tool"),
+    ("caller", "caller = :caller"),
+    ("state", "state = :state"),
+    ("tool_call_id", "tool_call_id = :tool_call_id"),
+    ("trace_id", "trace_id = :trace_id"),
+    ("create_time_from", "create_time >= :create_time_from"),
+)
+"""What a filter's field means in SQL, when it is set."""
+
+_LABEL: Final = (
+    "JOIN label AS label{0} ON label{0}.invocation_id = invocation.invocation_id"
+    " AND label{0}.key = :key{0} AND label{0}.value = :value{0}"
+)
+
+
+class TraceTable:
+    """Writes through the spool, reads from the database; see `interface.Traces`."""
+
+    def __init__(self, spool: Spool, drain: Drain, database: Database, clock: Clock) -> None:
+        self._spool, self._drain, self._database, self._clock = spool, drain, database, clock
+        self._dropped: dict[str, int] = {}  # a call that has begun → how many of its events found no place
+
+    def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - the pipeline's own order
+        """Remembers that a call starts. Raises StoreFull or StoreUnavailable."""
+        if self._spool.is_full:
+            raise StoreFull(
+                f"The database has not taken {self._spool.waiting_bytes} bytes of records that wait for it. "
+                "Free space on its disk.",
+                retry_after=5.0,
+            )
+        row = invocation_row(record)
+        row["retry_safe"] = int(retry_safe)
+        self._spool.append("begin", row)
+        self._dropped[record.invocation_id] = 0
+        self._drain.want()
+
+    def append(self, invocation_id: str, event: Event) -> None:
+        """Remembers an event, or counts it when there is no place for it."""
+        if self._spool.is_full:
+            self._drop(invocation_id)
+            return
+        try:
+            self._spool.append("event", event_row(invocation_id, event))
+        except PlatformFault:
+            self._drop(invocation_id)
+        self._drain.want()
+
+    def end(self, record: Invocation) -> None:
+        """Remembers the final record. Raises StoreFull or StoreUnavailable."""
+        dropped = self._dropped.pop(record.invocation_id, None)
+        row = invocation_row(record)
+        try:
+            if dropped:
+                lost = Event(self._clock.wall(), EventKind.TRUNCATED, {"dropped": dropped})
+                self._spool.append("event", event_row(record.invocation_id, lost))
+            self._spool.append("end", row)
+        except PlatformFault:
+            if dropped is not None:
+                self._spool.hold("end", row | _unknown(record))
+            raise
+        finally:
+            self._drain.want()
+
+    async def get(self, invocation_id: str) -> tuple[Invocation, list[tuple[int, Event]]] | None:
+        """Returns a record and its events, or None."""
+        await self._drain.flush()
+        wanted = {"invocation_id": invocation_id}
+        found = await self._database.query("get_invocation", wanted)
+        if not found:
+            return None
+        events = await self._database.query("events", wanted)
+        return invocation_from(found[0]), [event_from(row) for row in events]
+
+    async def page(self, chosen: TraceFilter, before: str, limit: int) -> list[Invocation]:
+        """Returns at most `limit` records older than `before`, newest first."""
+        await self._drain.flush()
+        parameters, parts = _select(chosen, before)
+        rows = await self._database.query("page_invocations", parameters | {"limit": limit}, parts)
+        return [invocation_from(row) for row in rows]
+
+    def _drop(self, invocation_id: str) -> None:
+        if invocation_id in self._dropped:
+            self._dropped[invocation_id] += 1
+
+
+def _unknown(record: Invocation) -> dict[str, Any]:
+    """What the record of a call says whose outcome could not be written before its answer."""
+    failure = OutcomeUnknown(tool=record.tool).failure()
+    return {"state": State.FAILED.value, "failure": failure_json(failure), "output_json": ""}
+
+
+def _select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, str]]:
+    fields = {name: getattr(chosen, name) for name, _ in _CONDITIONS if name != "before"} | {"before": before}
+    parameters = {name: value for name, value in fields.items() if value}
+    conditions = [condition for name, condition in _CONDITIONS if name in parameters]
+    joins = []
+    for number, (key, value) in enumerate(chosen.labels.items()):
+        joins.append(_LABEL.format(number))
+        parameters |= {f"key{number}": key, f"value{number}": value}
+    return parameters, {"joins": " ".join(joins), "conditions": " AND ".join(conditions) or "1 = 1"}
+
+
+def plan(entries: Sequence[Entry]) -> list[Statement]:
+    """Says which statements write some rows of the spool; a call that ended needs its last row only."""
+    ends = [entry.row for entry in entries if entry.kind == "end"]
+    ended = {row["invocation_id"] for row in ends}
+    begins = [
+        entry.row for entry in entries if entry.kind == "begin" and entry.row["invocation_id"] not in ended
+    ]
+    events = [{**entry.row, "sequence": entry.sequence} for entry in entries if entry.kind == "event"]
+    labels = [
+        {"invocation_id": row["invocation_id"], "key": key, "value": value}
+        for row in (*begins, *ends)
+        if row["labels"] != "{}"
+        for key, value in json.loads(row["labels"]).items()
+    ]
+    written: dict[str, Sequence[Mapping[str, Any]]] = {
+        "begin_invocation": begins,
+        "end_invocation": ends,
+        "add_event": events,
+        "add_label": labels,
+    }
+    return [Statement(name, rows) for name, rows in written.items() if rows]
+
+
+async def interrupt(database: Database, time: int) -> int:
+    """Marks what an earlier process left unfinished as interrupted at `time` (microseconds).
+
+    Returns how many there were.
+    """
+    unfinished = await database.query("unfinished_invocations", {})
+    rows = []
+    for invocation_id, tool, retry_safe in unfinished:
+        fault: HandlerFault = NodeLost(tool=tool) if retry_safe else OutcomeUnknown(tool=tool)
+        rows.append(
+            {"invocation_id": invocation_id, "failure": failure_json(fault.failure()), "end_time": time}
+        )
+    if rows:
+        await database.transaction([Statement("interrupt_invocation", rows)])
+    return len(rows)
