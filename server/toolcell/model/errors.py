@@ -167,12 +167,19 @@ class HandlerFault(ToolcellError):  # noqa: N818 - named for whose fault it is
     code = "UNKNOWN"
     executed = Executed.MAYBE
     sentence = "{tool} failed internally. It may or may not have taken effect; check before repeating."
+    safe_sentence: ClassVar[str] = ""
     details: Mapping[str, Any] = {}
 
-    def failure(self, attempt: int = 1) -> Failure:
-        """Returns the outcome a caller sees."""
+    def failure(self, *, is_retry_safe: bool = False, attempt: int = 1) -> Failure:
+        """Returns the outcome a caller sees; for a retry-safe tool its message may invite to try again."""
+        told = self.safe_sentence.format_map(_Blank(self.metadata)) if is_retry_safe else ""
         return Failure(
-            self.reason, self.told, self.details or self.metadata, self.retryable, self.executed, attempt
+            self.reason,
+            told or self.told,
+            self.details or self.metadata,
+            self.retryable,
+            self.executed,
+            attempt,
         )
 
 
@@ -385,6 +392,7 @@ class HandlerCrashed(HandlerFault):
     """The handler raised, exited or died by a signal; the stack is in the trace."""
 
     reason, keys = Reason.HANDLER_CRASHED, ("tool", "exit", "signal")
+    safe_sentence = "{tool} failed internally. Calling it again is safe; you may try once more."
 
 
 class HandlerTimeout(HandlerFault):
@@ -392,6 +400,7 @@ class HandlerTimeout(HandlerFault):
 
     reason, code, keys = Reason.HANDLER_TIMEOUT, "DEADLINE_EXCEEDED", ("tool", "timeout")
     sentence = "{tool} did not finish in {timeout} s and was stopped. It may or may not have taken effect."
+    safe_sentence = "{tool} did not finish in {timeout} s and was stopped. You may try once more, for less."
 
 
 class HandlerOom(HandlerFault):

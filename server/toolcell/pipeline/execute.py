@@ -36,7 +36,7 @@ class Execute:
         reply = await self._cells.run(tool, request, self._deadline(call), emit)
         record.start_time, record.usage = reply.start_time, reply.usage
         if reply.fault is not None:
-            return Outcome(failure=reply.fault.failure())
+            return Outcome(failure=reply.fault.failure(is_retry_safe=tool.idempotency.is_retry_safe))
         return self._answer(call, reply, emit)
 
     def _deadline(self, call: Call) -> float:
