@@ -17,9 +17,9 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
 )
 from grpc import StatusCode
-from toolcell.model.tool import Cause
 
 from tests.architecture.sources import ROOT
+from toolcell.model.tool import Cause
 
 PROTOS = ROOT / "protos"
 SERVER = ROOT / "server/toolcell/v1"
