@@ -1,0 +1,1 @@
+"""The doors: each turns a protocol's request into a call or a query, and the outcome into its answer."""

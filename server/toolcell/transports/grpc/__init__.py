@@ -1,0 +1,1 @@
+"""The gRPC door: grpc.aio, raw request bytes, and google.rpc.Status for every refusal."""

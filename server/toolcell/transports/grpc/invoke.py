@@ -1,0 +1,102 @@
+"""The door of Invoke: a request becomes a call, and what came of it an answer in the form of the question."""
+
+import asyncio
+
+from toolcell.model.call import Call, Outcome, Question
+from toolcell.transports.grpc import messages, requests, structs
+from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
+from toolcell.transports.grpc.services import Services
+from toolcell.transports.grpc.status import Context
+from toolcell.transports.grpc.traffic import Traffic, draining
+from toolcell.v1.tool_service_pb2 import InvokeRequest, InvokeResponse
+
+PATH = "/toolcell.v1.ToolService/Invoke"
+
+
+class Inquiry:
+    """Reads the question out of a request's bytes when the pipeline asks for it: once its sender is known."""
+
+    __slots__ = ("_body", "_limit", "is_struct")
+
+    def __init__(self, body: bytes, limit: int) -> None:
+        self._body = body
+        self._limit = limit
+        self.is_struct = False
+
+    def __call__(self) -> Question:
+        """Returns the question; raises InputTooLarge or RequestInvalid with every violation."""
+        requests.bound_size(self._body, self._limit)
+        request = requests.decode(InvokeRequest, self._body)
+        requests.require(
+            requests.tool_name("tool", request.tool),
+            requests.text("tool_call_id", request.tool_call_id),
+            requests.labels("labels", request.labels),
+        )
+        self.is_struct = request.HasField("arguments")
+        if self.is_struct:
+            arguments_json = structs.to_json(request.arguments, "arguments")
+        else:
+            arguments_json = request.arguments_json or "{}"
+        return Question(request.tool, arguments_json, request.tool_call_id, dict(request.labels))
+
+
+def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
+    """Returns the function that answers Invoke."""
+    invoke, monotonic = services.invoke, services.clock.monotonic
+
+    async def answer(context: Context) -> bytes:
+        traffic.take_new()
+        authorization, traceparent = credentials(context)
+        remaining: float | None = context.time_remaining()
+        inquiry = Inquiry(await read(context), message_bytes)
+        call = Call(
+            authorization=authorization,
+            traceparent=traceparent,
+            deadline=None if remaining is None else monotonic() + remaining,
+            read=inquiry,
+        )
+        try:
+            outcome = await invoke(call)
+        except asyncio.CancelledError:
+            if not traffic.is_cut_off:
+                raise
+            outcome = _cut_off(call)
+        finally:
+            name_record(context, call)
+        return respond(call, outcome, is_struct=inquiry.is_struct).SerializeToString()
+
+    return answer
+
+
+def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
+    """Returns the answer to a call; an output that no Struct can hold is JSON text in any case."""
+    record = call.record
+    response = InvokeResponse(
+        invocation_id=record.invocation_id, duration=messages.duration(record.end_time - record.create_time)
+    )
+    if outcome.failure is not None:
+        response.failure.CopyFrom(messages.failure_message(outcome.failure))
+        return response
+    if is_struct:
+        try:
+            response.output.CopyFrom(structs.from_json(outcome.output_json))
+            return response
+        except structs.Unfit:
+            pass
+    response.output_json = outcome.output_json
+    return response
+
+
+def name_record(context: Context, call: Call) -> None:
+    """Sends the invocation's id with the status, so that a refused call can be found too."""
+    record = getattr(call, "record", None)
+    if record is not None:
+        context.set_trailing_metadata((("toolcell-invocation-id", record.invocation_id),))
+
+
+def _cut_off(call: Call) -> Outcome:
+    """What a call gets that was in flight when the grace was over; raises ServerDraining if nothing ran."""
+    current_task().uncancel()
+    if call.is_begun and call.record.failure is not None:
+        return Outcome(failure=call.record.failure)
+    raise draining()

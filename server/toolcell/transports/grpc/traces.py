@@ -1,0 +1,134 @@
+"""The doors of TraceService: a caller's own records, and everybody's for who is granted that."""
+
+import re
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from toolcell.model.caller import Caller
+from toolcell.model.errors import InvocationNotFound, Violation
+from toolcell.model.span import Event, EventKind, State
+from toolcell.pipeline.gate import visible
+from toolcell.store.interface import TraceFilter
+from toolcell.transports.grpc import messages, paging, requests
+from toolcell.transports.grpc.doors import Method
+from toolcell.transports.grpc.services import Services
+from toolcell.v1 import trace_service_pb2 as v1
+
+_ID: Final = re.compile(r"inv_[0-9a-z]{26}")
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
+_USUAL_ROWS, _FIRST_BATCH = 50, 8
+_LAST_SECOND: Final = 253_402_300_799
+_EVENTS: Final = 1000
+
+
+class Traces:
+    """Tells what happened."""
+
+    def __init__(self, services: Services) -> None:
+        self._traces = services.traces
+
+    def methods(self) -> tuple[Method, ...]:
+        """Returns the rows of the table."""
+        service = "/toolcell.v1.TraceService"
+        return (
+            Method(f"{service}/GetInvocation", "traces", v1.GetInvocationRequest, self.get),
+            Method(f"{service}/ListInvocations", "traces", v1.ListInvocationsRequest, self.list),
+        )
+
+    async def get(self, caller: Caller, request: v1.GetInvocationRequest) -> bytes:
+        """Answers GetInvocation; another caller's record is not found, like one that does not exist."""
+        invocation_id = request.invocation_id
+        requests.require(_id("invocation_id", invocation_id))
+        found = await self._traces.get(invocation_id)
+        owner = visible(caller, "")
+        if found is None or owner not in ("", found[0].caller):
+            raise InvocationNotFound(
+                f"There is no invocation {invocation_id} that this token may see. `toolcell runs` lists "
+                "those it may.",
+                invocation_id=invocation_id,
+            )
+        record, events = found
+        response = v1.GetInvocationResponse(invocation=messages.invocation_message(record))
+        _add_events(response, events)
+        return response.SerializeToString()
+
+    async def list(self, caller: Caller, request: v1.ListInvocationsRequest) -> bytes:
+        """Answers ListInvocations; in growing batches: a thousand large records would fill the memory."""
+        chosen = _filter(caller, request.filter)
+        fields = request.filter.SerializeToString(deterministic=True)
+        query = paging.query("ListInvocations", caller.name, chosen.caller.encode(), fields)
+        page = paging.open_page(request, query, _USUAL_ROWS)
+        response = v1.ListInvocationsResponse()
+        before, batch = page.cursor, _FIRST_BATCH
+        while True:
+            wanted = min(batch, page.rows + 1)
+            records = await self._traces.page(chosen, before, wanted)
+            for record in records:
+                message = messages.invocation_message(record)
+                if not page.takes(message.ByteSize()):
+                    response.next_page_token = page.token(before)
+                    return response.SerializeToString()
+                response.invocations.append(message)
+                before = record.invocation_id
+            if len(records) < wanted:
+                return response.SerializeToString()
+            batch *= 2
+
+
+def _add_events(response: v1.GetInvocationResponse, events: list[tuple[int, Event]]) -> None:
+    """Adds what happened, as far as it fits; what does not is counted in a last event of kind `truncated`."""
+    room = paging.PAGE_BYTES - response.ByteSize()
+    for index, (sequence, event) in enumerate(events):
+        message = messages.event_message(sequence, event)
+        room -= message.ByteSize()
+        if room < 0 or index > _EVENTS:
+            cut = Event(event.time, EventKind.TRUNCATED, {"dropped": len(events) - index})
+            response.events.append(messages.event_message(sequence, cut))
+            return
+        response.events.append(message)
+
+
+def _filter(caller: Caller, wanted: v1.InvocationFilter) -> TraceFilter:
+    """Returns what a caller asks for, within what it may see; raises RequestInvalid or RpcForbidden."""
+    requests.require(
+        requests.text("filter.tool", wanted.tool, requests.NAME_LENGTH),
+        requests.text("filter.caller", wanted.caller, requests.NAME_LENGTH),
+        requests.text("filter.tool_call_id", wanted.tool_call_id),
+        _trace_id("filter.trace_id", wanted.trace_id),
+        _state("filter.state", wanted.state),
+        requests.labels("filter.labels", wanted.labels),
+        _moment("filter.create_time_from", wanted.create_time_from),
+    )
+    return TraceFilter(
+        tool=wanted.tool,
+        caller=visible(caller, wanted.caller),
+        state=messages.state(wanted.state),
+        tool_call_id=wanted.tool_call_id,
+        trace_id=wanted.trace_id,
+        labels=dict(wanted.labels),
+        create_time_from=wanted.create_time_from.seconds * 1_000_000 + wanted.create_time_from.nanos // 1000,
+    )
+
+
+def _id(field: str, value: str) -> requests.Violations:
+    if not _ID.fullmatch(value):
+        yield Violation(
+            field, "must be an invocation's id: `inv_` and 26 letters and digits", "string.pattern"
+        )
+
+
+def _trace_id(field: str, value: str) -> requests.Violations:
+    if value and not _TRACE_ID.fullmatch(value):
+        yield Violation(field, "must be a W3C trace id: 32 lower-case hex digits", "string.pattern")
+
+
+def _state(field: str, value: int) -> requests.Violations:
+    if value and messages.state(value) is None:
+        known = ", ".join(f"{messages.state_number(state)} {state}" for state in State)
+        yield Violation(field, f"must be 0 for any, or one of: {known}", "enum.defined_only")
+
+
+def _moment(field: str, value: Timestamp) -> requests.Violations:
+    if not (0 <= value.seconds <= _LAST_SECOND and 0 <= value.nanos < requests.NANOS):
+        yield Violation(field, "must be a time from 1970 to 9999", "timestamp.gte_lte")
