@@ -44,8 +44,10 @@ def _put(found: dict[str, Any], name: str, text: str, schema: Mapping[str, Any])
     elif isinstance(whole := _json(text), list):
         place[last] = whole
     else:
-        element = _types(_items(node, schema), schema)
-        place.setdefault(last, []).append(_value(text, element))
+        elements = place.setdefault(last, [])
+        if not isinstance(elements, list):
+            raise ArgumentError(f"{name!r} has a value already")
+        elements.append(_value(text, _types(_items(node, schema), schema)))
 
 
 def _value(text: str, types: set[str]) -> Any:

@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.session import Session, Target, aim
+from toolcell.model.errors import DOMAIN
 from toolcell.v1 import admin_service_pb2_grpc, tool_service_pb2_grpc, trace_service_pb2_grpc
 
 READ_SECONDS = 15.0
@@ -105,7 +106,7 @@ def fault_of(error: Any, target: Target) -> CommandError:
     """Turns a status into a fault: its reason, every violation on a line of its own, and what to do."""
     status = _details(error)
     info = _detail(status, error_details_pb2.ErrorInfo)
-    if info is None or info.reason not in _HINTS:
+    if info is None or info.domain != DOMAIN or info.reason not in _HINTS:
         name, hint = _CODES.get(error.code(), ("internal", "is it a Toolcell server of this version?"))
         words = " ".join((error.details() or "no answer").split())[:300]
         what = f"{target.address} answered {error.code().name}: {words}"

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from toolcell.cli.checks import FAIL, OK, WARN, Check
-from toolcell.cli.errors import EXITS
+from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.options import json_option, show_json
-from toolcell.cli.servers import KEYS, shared_options
+from toolcell.cli.servers import settings_of, shared_options
 from toolcell.cli.session import Session
 from toolcell.cli.text import paint, plain
 
@@ -38,24 +38,16 @@ def doctor(session: Session, /, *, config: str | None, **flags: str | None) -> i
 
 
 def _examine(file: str | None, flags: dict[str, str | None]) -> list[Check]:
-    from toolcell import config
     from toolcell.cli import checks
 
     found = [checks.python(sys.version_info[:3]), *checks.libraries()]
     try:
-        settings = config.load(
-            {KEYS[name]: value for name, value in flags.items()},
-            is_dev=True,
-            file=Path(file) if file else None,
-        )
-    except config.ConfigError as error:
-        return [*found, Check("configuration", FAIL, str(error), "correct it; nothing else was looked at")]
+        settings = settings_of(file, flags, is_dev=True)
+    except CommandError as error:
+        return [*found, Check("configuration", FAIL, error.what, "correct it; nothing else was looked at")]
+    named = Path(file or "toolcell.toml")
     found.append(
-        Check(
-            "configuration",
-            OK,
-            file or "toolcell.toml" if Path(file or "toolcell.toml").exists() else "defaults",
-        )
+        Check("configuration", OK, str(named) if named.exists() else "defaults: no toolcell.toml here")
     )
     found += checks.kernel(settings.required_level)
     found += [checks.sqlite(), *checks.state(settings.state), checks.port(settings.listen, settings.state)]

@@ -1,11 +1,15 @@
 """The verbs `dev` and `serve`, which start a server."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolcell.cli.errors import EXITS, CommandError
+
+if TYPE_CHECKING:
+    from toolcell.config import Config  # imported when a server starts: every --help would pay for it
 
 SHARED = (
     click.option(
@@ -48,7 +52,7 @@ def dev(*, config: str | None, ephemeral: bool, **flags: str | None) -> None:
 
     Writes a key with every grant to dev.key in the state folder; the other verbs find server and key there.
     """
-    _run(config, flags, is_dev=True, is_ephemeral=ephemeral)
+    _run(settings_of(config, flags, is_dev=True), is_ephemeral=ephemeral)
 
 
 @click.command
@@ -68,24 +72,29 @@ def serve(*, config: str | None, **flags: str | bool | None) -> None:
     Settings come from toolcell.toml, log lines are JSON on stderr, and no key is made.
     Make the first admin token with `toolcell token create --state DIR` before the start.
     """
-    _run(config, flags, is_dev=False, is_ephemeral=False)
+    _run(settings_of(config, flags, is_dev=False), is_ephemeral=False)
 
 
-def _run(file: str | None, flags: dict[str, Any], *, is_dev: bool, is_ephemeral: bool) -> None:
-    from pathlib import Path
+def settings_of(file: str | None, flags: Mapping[str, Any], *, is_dev: bool) -> "Config":
+    """Reads the configuration that a verb's options, the environment and the file add up to.
 
-    from toolcell import app, config
+    Raises CommandError.
+    """
+    from toolcell import config
 
+    given = {KEYS[name]: value for name, value in flags.items()}
     try:
-        settings = config.load(
-            {KEYS[name]: value for name, value in flags.items()},
-            is_dev=is_dev,
-            file=Path(file) if file else None,
-        )
-        app.run(settings, is_ephemeral=is_ephemeral)
+        return config.load(given, is_dev=is_dev, file=Path(file) if file else None)
     except config.ConfigError as error:
         hint = "flags win over TOOLCELL_* variables, and these over toolcell.toml"
         raise CommandError(str(error), exit_code=EXITS["usage"], hint=hint) from None
+
+
+def _run(settings: "Config", *, is_ephemeral: bool) -> None:
+    from toolcell import app
+
+    try:
+        app.run(settings, is_ephemeral=is_ephemeral)
     except app.StartError as error:
         hint = "`toolcell doctor` looks at everything a server needs"
         raise CommandError(str(error), exit_code=EXITS["server unreachable"], hint=hint) from None

@@ -1,0 +1,132 @@
+"""Replays recorded turns of a model against a Toolcell server: the loop that an orchestrator runs.
+
+    python clients/python/agent_loop.py [recorded turns, JSON Lines of OpenAI Chat assistant messages]
+
+Needs grpcio, protobuf, googleapis-common-protos and the generated stubs in toolcell/v1 beside this file; no
+provider's SDK. For each turn it runs every tool call at once and prints, one JSON object a line, the tool
+messages that the next request to the model would carry.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import grpc
+from sentences import Refusal
+
+from toolcell.v1 import tool_service_pb2, tool_service_pb2_grpc
+
+RECORDED = Path(__file__).parent / "recorded" / "openai_chat.jsonl"
+CALL_SECONDS = 60
+ATTEMPTS = 3
+
+
+def find_server() -> tuple[str, str]:
+    """Returns address and token: TOOLCELL_SERVER and TOOLCELL_TOKEN(_FILE), else of the dev server here."""
+    settings = os.environ
+    folders = (Path.cwd(), *Path.cwd().parents)
+    here = next((folder / ".toolcell" for folder in folders if (folder / ".toolcell").is_dir()), ".toolcell")
+    state = Path(settings.get("TOOLCELL_STATE_DIRECTORY", here))
+    address = settings.get("TOOLCELL_SERVER") or (state / "address").read_text().strip()
+    if token := settings.get("TOOLCELL_TOKEN"):
+        return address, token
+    # the dev server's key is for the dev server alone
+    key = Path("TOOLCELL_TOKEN_FILE") if "TOOLCELL_SERVER" in settings else state / "dev.key"
+    return address, Path(settings.get("TOOLCELL_TOKEN_FILE", key)).read_text().strip()
+
+
+def connect(address: str) -> grpc.aio.Channel:
+    """Opens a channel: with TLS, but for a server on this machine."""
+    if address.rpartition(":")[0] in ("127.0.0.1", "[::1]", "localhost"):
+        return grpc.aio.insecure_channel(address, (("grpc.enable_http_proxy", 0),))
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials())
+
+
+class Agent:
+    """Answers a model's tool calls. `tools` are what the model may call, in the form OpenAI takes them."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+        """Speaks over `channel` as the caller whose bearer token is given."""
+        self._stub = tool_service_pb2_grpc.ToolServiceStub(channel)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self.tools: list[dict] = []
+
+    async def prepare(self) -> None:
+        """Fetches the tools; a tool that the dialect cannot express is named on stderr."""
+        request = tool_service_pb2.GetManifestRequest(dialect="openai-chat")
+        while True:
+            page = await self._stub.GetManifest(request, metadata=self._metadata, timeout=10)
+            self.tools += json.loads(page.manifest_json)
+            for verdict in page.verdicts:
+                if verdict.fit != tool_service_pb2.MANIFEST_FIT_OK:
+                    print(f"{verdict.tool}: {' '.join(verdict.notes)}", file=sys.stderr)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def answer(self, message: dict) -> list[dict]:
+        """Runs all tool calls of an assistant message at once; returns the tool messages in their order."""
+        contents = await asyncio.gather(*(self._call(call) for call in message["tool_calls"]))
+        return [
+            {"role": "tool", "tool_call_id": call["id"], "content": content}
+            for call, content in zip(message["tool_calls"], contents, strict=True)
+        ]
+
+    async def _call(self, call: dict) -> str:
+        """Returns what one call answers the model: the output, or a sentence that says what to do."""
+        request = tool_service_pb2.InvokeRequest(
+            tool=call["function"]["name"],
+            arguments_json=call["function"]["arguments"],
+            tool_call_id=call["id"],
+        )
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = await self._stub.Invoke(request, metadata=self._metadata, timeout=CALL_SECONDS)
+            except grpc.RpcError as error:
+                refusal = Refusal(error, request.tool)
+                # Only "nothing was run" may be sent again: a lost connection does not say that.
+                is_safe = error.code() == grpc.StatusCode.UNAVAILABLE and refusal.executed == "NO"
+                if is_safe and attempt < ATTEMPTS:
+                    await asyncio.sleep(0.1 * 2**attempt)
+                    continue
+                if refusal.sentence is None:
+                    raise  # a wrong token, an unreachable server: for whoever runs this, not for the model
+                return f"Error: {refusal.sentence}"
+            is_failure = answer.WhichOneof("outcome") == "failure"
+            return f"Error: {answer.failure.message}" if is_failure else answer.output_json
+        raise AssertionError("the last attempt returns or raises")
+
+
+def show_view(tools: list[dict], turns: list[dict]) -> None:
+    """Says on stderr what the model could see, and which recorded calls name a tool that it could not."""
+    seen = {tool["function"]["name"]: tool["function"] for tool in tools}
+    for name, function in seen.items():
+        fields = ", ".join(function["parameters"].get("properties", {}))
+        print(f"the model sees {name}({fields})", file=sys.stderr)
+    called = {call["function"]["name"] for turn in turns for call in turn["tool_calls"]}
+    for name in sorted(called - set(seen)):
+        print(f"the model made up {name}", file=sys.stderr)
+
+
+async def main(turns: list[dict]) -> None:
+    """Replays the turns."""
+    address, token = find_server()
+    async with connect(address) as channel:
+        agent = Agent(channel, token)
+        await agent.prepare()
+        show_view(agent.tools, turns)
+        for turn in turns:
+            for message in await agent.answer(turn):
+                print(json.dumps(message, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    try:
+        recorded = Path(sys.argv[1]) if sys.argv[1:] else RECORDED
+        asyncio.run(main([json.loads(line) for line in recorded.read_text("utf-8").splitlines()]))
+    except grpc.RpcError as error:
+        sys.exit(f"{error.code().name}: {error.details()}")
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename} is not there. Start `toolcell dev`, or set TOOLCELL_SERVER and a token.")

@@ -1,0 +1,105 @@
+"""The command line as a whole, without a server."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from toolcell.cli import VERBS, main, root
+from toolcell.cli.errors import EXITS
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands where no server is known."""
+    for name in ("TOOLCELL_SERVER", "TOOLCELL_TOKEN", "TOOLCELL_TOKEN_FILE", "TOOLCELL_STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_verb_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in VERBS:
+        assert main([verb, "--help"]) == EXITS["ok"]
+        assert capsys.readouterr().out.startswith(f"Usage: toolcell {verb}")
+
+
+@pytest.mark.parametrize("words", [["--version"], ["version"]])
+def test_the_version_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == EXITS["ok"]
+    assert capsys.readouterr().out.startswith("toolcell ")
+
+
+def test_without_a_verb_the_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == EXITS["usage"]
+    assert "search" not in (shown := capsys.readouterr().err)
+    assert all(verb in shown for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["cal"], "did you mean call?"),
+        (["xyzzy"], "toolcell --help lists the verbs"),
+        (["call", "--server", "x"], "--server stands before the verb"),
+        (["call", "--jsn", "x"], "toolcell call --help"),
+        (["call"], "toolcell call --help"),
+        (["call", "x", "-a", "query", "--server"], "--server stands before the verb"),
+        (["call", "x", "@missing.json"], "@FILE reads the arguments from a file"),
+        (["token", "create"], "toolcell token create --help"),
+        (["token", "create", "--caller", "x", "--group", "invoke"], "--tool"),
+        (
+            ["token", "create", "--caller", "x", "--group", "admin", "--ttl", "soon"],
+            "toolcell token create --help",
+        ),
+        (
+            ["token", "create", "--caller", "x", "--group", "admin", "--ttl", "0"],
+            "toolcell token create --help",
+        ),
+        (["runs", "--failed", "--state", "running"], "give one"),
+        (["runs", "--label", "x"], "toolcell runs --help"),
+        (["dev", "--grpc", "everywhere"], "flags win over"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_with_a_hint(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == EXITS["usage"]
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.startswith("error: ")
+    assert hint in err
+
+
+@pytest.mark.parametrize(
+    "words", [["tools"], ["call", "x", "{}"], ["runs"], ["trace", "x"], ["token", "list"]]
+)
+def test_without_a_server_every_verb_says_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == EXITS["server unreachable"]
+    assert "toolcell dev" in capsys.readouterr().err
+
+
+def test_errors_are_json_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tools", "--json"]) == EXITS["server unreachable"]
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert set(error) == {"reason", "message", "where", "hint"}
+
+
+def test_a_file_of_arguments_that_is_too_large_or_no_text_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "large.json").write_text(" " * ((4 << 20) + 1))
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe")
+    for name in ("large", "binary"):
+        assert main(["call", "x", f"@{name}.json"]) == EXITS["invalid arguments"]
+
+
+def test_no_option_but_token_takes_a_secret() -> None:
+    context = click.Context(root)
+    waiting = [command for verb in VERBS if (command := root.get_command(context, verb))]
+    assert len(waiting) == len(VERBS)
+    while waiting:
+        command = waiting.pop()
+        waiting += getattr(command, "commands", {}).values()
+        options = {option.name for option in command.params if isinstance(option, click.Option)}
+        assert not options & {"token", "secret", "password", "bearer"}, command.name
