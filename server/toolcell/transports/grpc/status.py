@@ -49,7 +49,7 @@ async def refuse(context: Context, error: ToolcellError) -> NoReturn:
 
 
 def internal(bug: BaseException, log: Log) -> InternalError:
-    """Returns what a caller hears of an unexpected exception: a fresh id, under which the log has the stack."""
+    """Returns what a caller hears of an unexpected exception: an id, under which the log has the stack."""
     request_id = new_id("req")
     log(f"{request_id}: {''.join(traceback.format_exception(bug))[-_STACK_CHARS:]}")
     return InternalError(
