@@ -72,7 +72,7 @@ class Traces(Protocol):
         ...
 
     def append(self, invocation_id: str, event: Event) -> None:
-        """Remembers an event of a call that has begun.
+        """Remembers an event of a call between its `begin` and its `end`; any other is passed over.
 
         Never raises: events that find no place are counted, and `end` says so in the trace.
         """

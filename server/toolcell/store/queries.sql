@@ -66,12 +66,13 @@ SELECT invocation_id, trace_id, span_id, parent_span_id, tool, revision, caller,
 FROM invocation WHERE invocation_id = :invocation_id
 
 -- name: page_invocations
--- Ids sort by the time they were made, so the cursor is an id.
+-- Ids sort by the time they were made, so the cursor is an id: the invocation's, or a label's where one is asked for,
+-- which lets the database walk the label's index backwards.
 SELECT invocation.invocation_id, trace_id, span_id, parent_span_id, tool, revision, caller, token_id, tool_call_id,
   labels, state, isolation_level, create_time, start_time, end_time, input_json, output_json, failure,
   cpu_microseconds, memory_peak_bytes, interrupted
 FROM invocation {joins} WHERE {conditions}
-ORDER BY invocation.invocation_id DESC LIMIT :limit
+ORDER BY {cursor} DESC LIMIT :limit
 
 -- name: unfinished_invocations
 SELECT invocation_id, tool, retry_safe FROM invocation WHERE state IN ('PENDING', 'RUNNING')

@@ -54,19 +54,19 @@ def invocation_row(record: Invocation) -> dict[str, Any]:
         "trace_id": record.trace_id,
         "span_id": record.span_id,
         "parent_span_id": record.parent_span_id,
-        "tool": _storable(record.tool),
+        "tool": storable(record.tool),
         "revision": record.revision,
         "caller": record.caller,
         "token_id": record.token_id,
-        "tool_call_id": _storable(record.tool_call_id),
+        "tool_call_id": storable(record.tool_call_id),
         "labels": to_json(dict(record.labels)) if record.labels else "{}",
         "state": record.state.value,
         "isolation_level": record.isolation_level,
         "create_time": record.create_time,
         "start_time": record.start_time,
         "end_time": record.end_time,
-        "input_json": _storable(record.input_json),
-        "output_json": _storable(record.output_json),
+        "input_json": storable(record.input_json),
+        "output_json": storable(record.output_json),
         "failure": failure_json(record.failure) if record.failure else None,
         "cpu_microseconds": min(usage.cpu_microseconds, _MOST),
         "memory_peak_bytes": min(usage.memory_peak_bytes, _MOST),
@@ -95,7 +95,7 @@ def invocation_from(row: Row) -> Invocation:
     )
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Escapes lone surrogates, which no database takes as text."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 

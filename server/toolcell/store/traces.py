@@ -9,15 +9,14 @@ from toolcell.model.errors import HandlerFault, NodeLost, OutcomeUnknown, Platfo
 from toolcell.model.span import Event, EventKind, Invocation, State
 from toolcell.store.drain import Drain
 from toolcell.store.interface import Database, Statement, TraceFilter
-from toolcell.store.rows import event_from, event_row, failure_json, invocation_from, invocation_row
+from toolcell.store.rows import event_from, event_row, failure_json, invocation_from, invocation_row, storable
 from toolcell.store.spool import Entry, Spool
 
 _CONDITIONS: Final = (
-    ("before", "invocation.invocation_id < :before"),
     ("tool", "tool = :tool"),
     ("caller", "caller = :caller"),
     ("state", "state = :state"),
-    ("tool_call_id", "tool_call_id = :tool_call_id"),
+    ("tool_call_id", "tool_call_id = :tool_call_id AND tool_call_id <> ''"),  # the index leaves "" out
     ("trace_id", "trace_id = :trace_id"),
     ("create_time_from", "create_time >= :create_time_from"),
 )
@@ -34,16 +33,12 @@ class TraceTable:
 
     def __init__(self, spool: Spool, drain: Drain, database: Database, clock: Clock) -> None:
         self._spool, self._drain, self._database, self._clock = spool, drain, database, clock
-        self._dropped: dict[str, int] = {}  # a call that has begun → how many of its events found no place
+        self._dropped: dict[str, int] = {}  # running call → how many of its events found no place
 
     def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - the pipeline's own order
         """Remembers that a call starts. Raises StoreFull or StoreUnavailable."""
         if self._spool.is_full:
-            raise StoreFull(
-                f"The database has not taken {self._spool.waiting_bytes} bytes of records that wait for it. "
-                "Free space on its disk.",
-                retry_after=5.0,
-            )
+            raise _full(self._spool)
         row = invocation_row(record)
         row["retry_safe"] = int(retry_safe)
         self._spool.append("begin", row)
@@ -51,14 +46,15 @@ class TraceTable:
         self._drain.want()
 
     def append(self, invocation_id: str, event: Event) -> None:
-        """Remembers an event, or counts it when there is no place for it."""
-        if self._spool.is_full:
-            self._drop(invocation_id)
-            return
+        """Remembers an event of a running call, or counts it when there is no place for it."""
+        if invocation_id not in self._dropped:
+            return  # what was answered does not change
         try:
+            if self._spool.is_full:
+                raise _full(self._spool)
             self._spool.append("event", event_row(invocation_id, event))
         except PlatformFault:
-            self._drop(invocation_id)
+            self._dropped[invocation_id] += 1
         self._drain.want()
 
     def end(self, record: Invocation) -> None:
@@ -94,9 +90,12 @@ class TraceTable:
         rows = await self._database.query("page_invocations", parameters | {"limit": limit}, parts)
         return [invocation_from(row) for row in rows]
 
-    def _drop(self, invocation_id: str) -> None:
-        if invocation_id in self._dropped:
-            self._dropped[invocation_id] += 1
+
+def _full(spool: Spool) -> StoreFull:
+    return StoreFull(
+        f"{spool.waiting_bytes} bytes of records wait for the database. Free space on its disk, or check it.",
+        retry_after=5.0,
+    )
 
 
 def _unknown(record: Invocation) -> dict[str, Any]:
@@ -106,14 +105,19 @@ def _unknown(record: Invocation) -> dict[str, Any]:
 
 
 def _select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, str]]:
-    fields = {name: getattr(chosen, name) for name, _ in _CONDITIONS if name != "before"} | {"before": before}
+    fields = {name: getattr(chosen, name) for name, _ in _CONDITIONS}
     parameters = {name: value for name, value in fields.items() if value}
     conditions = [condition for name, condition in _CONDITIONS if name in parameters]
+    cursor = "label0.invocation_id" if chosen.labels else "invocation.invocation_id"
+    if before:
+        parameters["before"] = before
+        conditions.append(f"{cursor} < :before")
     joins = []
     for number, (key, value) in enumerate(chosen.labels.items()):
         joins.append(_LABEL.format(number))
         parameters |= {f"key{number}": key, f"value{number}": value}
-    return parameters, {"joins": " ".join(joins), "conditions": " AND ".join(conditions) or "1 = 1"}
+    parts = {"joins": " ".join(joins), "conditions": " AND ".join(conditions) or "1 = 1", "cursor": cursor}
+    return parameters, parts
 
 
 def plan(entries: Sequence[Entry]) -> list[Statement]:
@@ -125,7 +129,7 @@ def plan(entries: Sequence[Entry]) -> list[Statement]:
     ]
     events = [{**entry.row, "sequence": entry.sequence} for entry in entries if entry.kind == "event"]
     labels = [
-        {"invocation_id": row["invocation_id"], "key": key, "value": value}
+        {"invocation_id": row["invocation_id"], "key": storable(key), "value": storable(value)}
         for row in (*begins, *ends)
         if row["labels"] != "{}"
         for key, value in json.loads(row["labels"]).items()

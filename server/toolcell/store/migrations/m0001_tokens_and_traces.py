@@ -44,7 +44,7 @@ _TABLES: Final = (
     """CREATE INDEX invocation_by_tool_call ON invocation (tool_call_id, invocation_id)
       WHERE tool_call_id <> ''""",
     "CREATE INDEX invocation_by_time ON invocation (create_time, invocation_id)",
-    "CREATE INDEX invocation_unfinished ON invocation (invocation_id) WHERE state IN ('PENDING', 'RUNNING')",
+    "CREATE INDEX invocation_by_state ON invocation (state, invocation_id)",
     """CREATE TABLE label (
       invocation_id TEXT NOT NULL,
       key TEXT NOT NULL,
