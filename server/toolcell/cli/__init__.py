@@ -34,7 +34,32 @@ MISPLACED = ("--server", "--token", "--ca", "--cert", "--key", "--insecure")
 
 
 class Verbs(click.Group):
-    """Finds a verb in the table, imports its module, and suggests the nearest verb for a mistyped one."""
+    """Finds a verb in the table, imports its module, and puts what goes wrong into words and an exit code."""
+
+    def __call__(  # type: ignore[explicit-override] # the decorator came with Python 3.12
+        self, words: Sequence[str] | None = None
+    ) -> int:
+        """Runs the command line and returns its exit code; the words default to those of the process."""
+        session = Session()
+        try:
+            result = self.main(words, prog_name="toolcell", standalone_mode=False, obj=session)
+        except CommandError as error:
+            error.show(as_json=session.as_json)
+            return error.exit_code
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return EXITS["usage"]
+        except click.ClickException as error:
+            _usage(error).show(as_json=session.as_json)
+            return EXITS["usage"]
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("stopped", err=True)
+            return EXITS["stopped"]
+        except BrokenPipeError:  # whoever read stdout has seen enough
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # the interpreter flushes stdout at its end
+            return EXITS["ok"]
+        return result if isinstance(result, int) else EXITS["ok"]
 
     def list_commands(  # type: ignore[explicit-override] # the decorator came with Python 3.12
         self, _ctx: click.Context
@@ -81,7 +106,7 @@ class Verbs(click.Group):
 @click.option("--key", metavar="FILE", envvar="TOOLCELL_KEY", help="The key of --cert, PEM.")
 @click.option("--insecure", is_flag=True, help="Speak without TLS to a host that is not this one.")
 @click.pass_obj
-def root(session: Session, /, **options: str | bool | None) -> None:
+def main(session: Session, /, **options: str | bool | None) -> None:
     """Runs protobuf service methods as tools that a language model can call safely.
 
     Without --server and TOOLCELL_SERVER the verbs speak to the dev server whose state is in .toolcell, here
@@ -90,30 +115,6 @@ def root(session: Session, /, **options: str | bool | None) -> None:
     """
     for name, value in options.items():
         setattr(session, name, value)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit code; `arguments` default to those of the process."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    session = Session()
-    try:
-        result = root.main(words, prog_name="toolcell", standalone_mode=False, obj=session)
-        return result if isinstance(result, int) else EXITS["ok"]
-    except CommandError as fault:
-        fault.show(as_json=session.as_json)
-        return fault.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return EXITS["usage"]
-    except click.ClickException as error:
-        _usage(error).show(as_json=session.as_json)
-        return EXITS["usage"]
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped", err=True)
-        return EXITS["stopped"]
-    except BrokenPipeError:  # whoever read stdout has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
-        return EXITS["ok"]
 
 
 def _usage(error: click.ClickException) -> CommandError:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from toolcell.cli import VERBS, main, root
+from toolcell.cli import VERBS, main
 from toolcell.cli.errors import EXITS
 
 
@@ -95,8 +95,8 @@ def test_a_file_of_arguments_that_is_too_large_or_no_text_is_refused(
 
 
 def test_no_option_but_token_takes_a_secret() -> None:
-    context = click.Context(root)
-    waiting = [command for verb in VERBS if (command := root.get_command(context, verb))]
+    context = click.Context(main)
+    waiting = [command for verb in VERBS if (command := main.get_command(context, verb))]
     assert len(waiting) == len(VERBS)
     while waiting:
         command = waiting.pop()
