@@ -78,7 +78,9 @@ ORDER BY {cursor} DESC LIMIT :limit
 SELECT invocation_id, tool, retry_safe FROM invocation WHERE state IN ('PENDING', 'RUNNING')
 
 -- name: interrupt_invocation
-UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure, end_time = :end_time
+-- A clock that was set back does not make a call end before it came.
+UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure,
+  end_time = CASE WHEN create_time > :end_time THEN create_time ELSE :end_time END
 WHERE invocation_id = :invocation_id AND state IN ('PENDING', 'RUNNING')
 
 -- ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────

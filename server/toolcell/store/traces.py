@@ -86,7 +86,7 @@ class TraceTable:
     async def page(self, chosen: TraceFilter, before: str, limit: int) -> list[Invocation]:
         """Returns at most `limit` records older than `before`, newest first."""
         await self._drain.flush()
-        parameters, parts = _select(chosen, before)
+        parameters, parts = select(chosen, before)
         rows = await self._database.query("page_invocations", parameters | {"limit": limit}, parts)
         return [invocation_from(row) for row in rows]
 
@@ -104,7 +104,8 @@ def _unknown(record: Invocation) -> dict[str, Any]:
     return {"state": State.FAILED.value, "failure": failure_json(failure), "output_json": ""}
 
 
-def _select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, str]]:
+def select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the parameters of `page_invocations` and what fills its places."""
     fields = {name: getattr(chosen, name) for name, _ in _CONDITIONS}
     parameters = {name: value for name, value in fields.items() if value}
     conditions = [condition for name, condition in _CONDITIONS if name in parameters]
