@@ -1,4 +1,4 @@
-"""Cut a spool anywhere: what is recovered is what was written first; damage it anywhere: nothing is made up."""
+"""A spool cut anywhere gives back what was written first; one damaged anywhere makes nothing up."""
 
 import tempfile
 from pathlib import Path

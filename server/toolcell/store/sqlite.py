@@ -22,7 +22,6 @@ from toolcell.store.writer import Writer
 MEMORY: Final = ":memory:"
 
 _WRITER_PRAGMAS: Final = (
-    "auto_vacuum = INCREMENTAL",  # before the first table, and before WAL writes the first page
     "journal_mode = WAL",
     "synchronous = FULL",
     "wal_autocheckpoint = 4000",
@@ -123,6 +122,8 @@ class SqliteDatabase:
     def _prepare(self) -> sqlite3.Connection:
         connection = _connect(self._path)
         try:
+            if not connection.execute("PRAGMA page_count").fetchone()[0]:  # later it would change nothing
+                _apply(connection, ("auto_vacuum = INCREMENTAL",))
             _apply(connection, _WRITER_PRAGMAS)
             self._check(connection)
             _migrate(connection, self._path)

@@ -1,7 +1,7 @@
 """A program that writes calls into a store until it is killed, and says on stdout what it was told was kept.
 
-Each line is one fact, written after the store's method returned: `open <interrupted>`, `begin <id> <SAFE|UNSAFE>`,
-`event <id> <text>`, `end <id>`, `token <id>`.
+Each line is one fact, written after the store's method returned: `open <interrupted>`, `event <id> <text>`,
+`begin <id> <SAFE|UNSAFE>`, `end <id>`, `token <id>`.
 """
 
 import asyncio

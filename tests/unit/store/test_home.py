@@ -77,17 +77,17 @@ def test_one_that_was_released_was_clean_and_one_that_was_abandoned_was_not(tmp_
 
 def test_a_refusal_leaves_no_descriptor_open(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(StoreUnusable):
         Home(tmp_path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     home.release()
 
 
 @pytest.mark.parametrize("broken", ["file/state", "file"])
 def test_a_directory_that_cannot_be_is_a_clear_refusal(tmp_path: Path, broken: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnusable, match="cannot be used: .* or choose another directory") as caught:
+    with pytest.raises(StoreUnusable, match=r"cannot be used: .* or choose another directory") as caught:
         Home(tmp_path / broken)
     assert "file" in caught.value.where
 

@@ -69,10 +69,9 @@ def test_waiting_rows_come_oldest_first_until_they_are_drained(spool: Spool) -> 
     assert [entry.sequence for entry in spool.head(3)] == [1, 2, 3]
     spool.drained(3)
     assert [entry.sequence for entry in spool.head(3)] == [4, 5]
-    assert not spool.is_drained
+    before = spool.is_drained
     spool.drained(5)
-    assert spool.is_drained
-    assert spool.waiting_bytes == 0
+    assert (before, spool.is_drained, spool.waiting_bytes) == (False, True, 0)
     assert spool.drained_to == spool.last == 5
 
 
@@ -81,6 +80,13 @@ def test_it_is_full_when_too_much_waits_and_not_when_that_was_drained(tmp_path: 
     while not spool.is_full:
         spool.append("end", {"text": "x" * 100})
     assert 1000 <= spool.waiting_bytes < 1200
+    spool.close()
+
+
+def test_what_was_drained_makes_room(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, first=1, limit_bytes=200)
+    assert not spool.is_full
+    spool.append("end", {"text": "x" * 200})
     spool.drained(1)
     assert not spool.is_full
     spool.close()

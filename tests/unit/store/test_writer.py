@@ -28,7 +28,7 @@ class Recorder:
         return self.real.execute(statement)
 
     def insert(self, number: int) -> Callable[[], Any]:
-        return lambda: self.real.execute(f"INSERT INTO t VALUES ({number}) RETURNING n").fetchall()
+        return lambda: self.real.execute("INSERT INTO t VALUES (?) RETURNING n", (number,)).fetchall()
 
     def numbers(self) -> list[int]:
         return [number for (number,) in self.real.execute("SELECT n FROM t ORDER BY n")]
