@@ -113,7 +113,8 @@ def test_a_call_that_takes_too_long_is_given_up(server: Server) -> None:
 
 
 def test_ctrl_c_has_the_handler_killed(server: Server) -> None:
-    arguments = '{"email": "a@example.com", "sources": ["SOURCE_ORGANISATION", "SOURCE_PICTURE", "SOURCE_COUNTRY", "SOURCE_ROLE"]}'
+    sources = '["SOURCE_ORGANISATION", "SOURCE_PICTURE", "SOURCE_COUNTRY", "SOURCE_ROLE"]'
+    arguments = f'{{"email": "a@example.com", "sources": {sources}}}'
     command = [str(PROGRAMS / "toolcell"), "call", "enrich_customer", arguments, "--label", "test=ctrl-c"]
     caller = subprocess.Popen(
         command,
