@@ -236,9 +236,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 36
     """The caller went away or the server shut down; the handler was killed.
-    Code CANCELLED. Metadata: `tool`, `by`.
+    Code CANCELLED. Metadata: `tool`.
 
-    Example: `{"reason": "CANCELLED", "domain": "toolcell.dev", "metadata": {"tool": "…", "by": "…"}}`
+    Example: `{"reason": "CANCELLED", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
     """
     ERROR_REASON_OUTCOME_UNKNOWN: _ErrorReason.ValueType  # 37
     """The server died, or could not record the outcome, while a tool that is not retry-safe ran.
@@ -473,9 +473,9 @@ Example: `{"reason": "OUTPUT_TOO_LARGE", "domain": "toolcell.dev", "metadata": {
 """
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 36
 """The caller went away or the server shut down; the handler was killed.
-Code CANCELLED. Metadata: `tool`, `by`.
+Code CANCELLED. Metadata: `tool`.
 
-Example: `{"reason": "CANCELLED", "domain": "toolcell.dev", "metadata": {"tool": "…", "by": "…"}}`
+Example: `{"reason": "CANCELLED", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
 """
 ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 37
 """The server died, or could not record the outcome, while a tool that is not retry-safe ran.
