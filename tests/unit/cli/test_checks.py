@@ -2,7 +2,7 @@
 
 import socket
 import sqlite3
-from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -23,23 +23,19 @@ def test_the_libraries_of_this_environment_are_found() -> None:
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        checks.metadata, "requires", lambda _: ["click>=8", "nothing-such>=1", "x; extra == 'y'"]
-    )
+    monkeypatch.setattr(metadata, "requires", lambda _: ["click>=8", "nothing-such>=1", "x; extra == 'y'"])
     (found,) = checks.libraries()
     assert (found.verdict, found.detail) == (FAIL, "missing: nothing-such")
 
 
-@pytest.mark.parametrize(
-    ("version", "verdict"), [((3, 36, 0), FAIL), ((3, 40, 1), WARN), ((3, 51, 2), WARN), ((3, 51, 3), OK)]
-)
-def test_sqlite_is_judged_by_its_version(
-    version: tuple[int, int, int], verdict: str, monkeypatch: pytest.MonkeyPatch
+def test_an_sqlite_that_two_may_not_write_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
-    found = checks.sqlite()
-    assert found.verdict == verdict
-    assert bool(found.advice) == (verdict != OK)
+    for version, verdict in (((3, 40, 1), WARN), ((3, 51, 2), WARN), ((3, 51, 3), OK)):
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+        library, database = checks.database(tmp_path)
+        assert (library.verdict, bool(library.advice)) == (verdict, verdict != OK)
+        assert database.detail == "not made yet"
 
 
 def test_state_that_others_may_read_is_a_failure(tmp_path: Path) -> None:
@@ -53,12 +49,11 @@ def test_state_that_others_may_read_is_a_failure(tmp_path: Path) -> None:
     assert found[f"{tmp_path}/dev.key"].advice == f"chmod 600 {tmp_path}/dev.key"
 
 
-def test_a_database_is_opened_and_a_broken_one_noticed(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "good.db")) as database:
-        database.execute("CREATE TABLE t (x)")
-    (tmp_path / "broken.db").write_bytes(b"no database at all" * 100)
-    found = [check for check in checks.state(tmp_path) if check.name == "database"]
-    assert [check.verdict for check in found] == [FAIL, OK]
+def test_a_database_that_is_none_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "toolcell.db").write_bytes(b"no database at all" * 100)
+    (found,) = checks.database(tmp_path)
+    assert found.verdict == FAIL
+    assert found.advice
 
 
 def test_state_that_is_not_there_yet_is_fine(tmp_path: Path) -> None:
