@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.store.samples import NOW, StillClock, ended, invocation, log, open_on
+from tests.conformance.store.samples import NOW, StillClock, ended, invocation, log, open_on, token
 from toolcell.model.errors import PlatformFault, Reason, StoreFull, StoreUnavailable
 from toolcell.model.span import Event, EventKind, Invocation, State
 from toolcell.store.interface import TraceFilter
@@ -39,7 +39,7 @@ def spool_disk_is_full(store: Store) -> Iterator[None]:
 
 
 @contextmanager
-def database_refuses(store: Store, error: PlatformFault) -> Iterator[None]:
+def database_refuses(store: Store, error: Exception) -> Iterator[None]:
     """Has every transaction refused."""
     database: Any = store._database
     own = database.transaction
@@ -167,3 +167,50 @@ async def test_a_row_that_the_database_rejects_is_left_out_and_told(
     store.traces.end(good)
     assert await store.traces.page(TraceFilter(), "", 10) == [good]
     assert [record.getMessage() for record in caplog.records] == ["lost row 1 (end): IntegrityError"]
+
+
+async def test_a_defect_leaves_no_reader_waiting(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    record = ended(invocation())
+    store.traces.end(record)
+    with database_refuses(store, ValueError("a bug")), pytest.raises(StoreUnavailable, match="ValueError"):
+        await store.traces.get(record.invocation_id)
+    assert await store.traces.get(record.invocation_id) == (record, [])
+    assert caplog.records == []  # nothing was lost
+
+
+# ── a store that is closed ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_closed_store_refuses_and_never_hangs(kind: str, tmp_path: Path) -> None:
+    store = await open_on(kind, tmp_path / "other")
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        store.traces.begin(invocation(), retry_safe=True)
+    with pytest.raises(StoreUnavailable):
+        await store.traces.get("inv_1")
+    with pytest.raises(StoreUnavailable):
+        await store.tokens.add(token())
+    with pytest.raises(StoreUnavailable):
+        await store.tokens.load()
+
+
+async def test_what_the_database_did_not_take_before_closing_is_there_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    records = [ended(invocation()) for _ in range(3)]
+    store = await open_on("sqlite-file", tmp_path / "other")
+    await store.pruner.close()
+    with database_refuses(store, StoreFull("The disk is full.")):
+        for record in records:
+            store.traces.end(record)
+        late = asyncio.create_task(store.traces.get(records[0].invocation_id))
+        await store.close()
+    with pytest.raises(PlatformFault):
+        await late
+    with pytest.raises(StoreUnavailable, match="the store is closed"):
+        await store.traces.get(records[0].invocation_id)
+    store = await open_on("sqlite-file", tmp_path / "other")
+    for record in records:
+        assert await store.traces.get(record.invocation_id) == (record, [])
+    assert store.interrupted == 0
+    await store.close()

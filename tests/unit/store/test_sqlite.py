@@ -107,7 +107,8 @@ async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = await made(tmp_path)
     with sqlite3.connect(path) as connection:
         connection.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('toolcell', 'm9999', '')"
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+            " VALUES ('toolcell', 'm9999', '')"
         )
     connection.close()
     before = path.read_bytes()
