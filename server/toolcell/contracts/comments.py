@@ -1,4 +1,7 @@
-"""What authors wrote beside their definitions; a descriptor pool forgets it, the compiler's source info has it."""
+"""What authors wrote beside their definitions.
+
+A descriptor pool forgets it, the compiler's source info has it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""protovalidate over one pool's messages: compiled when contracts are loaded, so that no call meets a broken rule."""
+"""protovalidate over one pool's messages; compiled at load, so that no call meets a broken rule."""
 
 from typing import Any, Final
 
@@ -12,10 +12,16 @@ from toolcell.contracts.options import Options
 from toolcell.model.errors import Violation
 
 _GROUP: Final = 32
-"""Messages a Validator judges: one costs 1 MiB empty, and what it compiles costs more the more it has compiled."""
+"""Messages a Validator judges.
+
+One costs 1 MiB empty, and what it compiles costs more the more it has compiled.
+"""
 
 MOST_WARM: Final = 64
-"""Tools whose compiled rules are kept after loading; of more, each is compiled again (1 to 4 ms) at its first call."""
+"""Tools whose compiled rules are kept after loading.
+
+Of more, each is compiled again (1 to 4 ms) at its first call.
+"""
 
 _LONGEST: Final = 300  # characters of a rule's sentence
 
@@ -52,7 +58,7 @@ class Rules:
                 self._effective[name] = _effective_required(judge, message)
 
     def effective_required(self, message: Descriptor) -> frozenset[str]:
-        """Returns the fields without which an otherwise empty message breaks a rule; known once it is compiled."""
+        """Returns the fields without which an empty message breaks a rule; known once it is compiled."""
         return self._effective.get(message.full_name, frozenset())
 
     def forget(self) -> None:
