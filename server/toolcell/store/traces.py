@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from toolcell.model.clock import Clock
@@ -28,12 +29,20 @@ _LABEL: Final = (
 )
 
 
+@dataclass(slots=True)
+class _Running:
+    """What is remembered of a call from its beginning to its end; `dropped` events found no place."""
+
+    input_json: str
+    dropped: int = 0
+
+
 class TraceTable:
     """Writes through the spool, reads from the database; see `interface.Traces`."""
 
     def __init__(self, spool: Spool, drain: Drain, database: Database, clock: Clock) -> None:
         self._spool, self._drain, self._database, self._clock = spool, drain, database, clock
-        self._dropped: dict[str, int] = {}  # running call → how many of its events found no place
+        self._running: dict[str, _Running] = {}
 
     def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - the pipeline's own order
         """Remembers that a call starts. Raises StoreFull or StoreUnavailable."""
@@ -42,32 +51,35 @@ class TraceTable:
         row = invocation_row(record)
         row["retry_safe"] = int(retry_safe)
         self._spool.append("begin", row)
-        self._dropped[record.invocation_id] = 0
+        self._running[record.invocation_id] = _Running(record.input_json)
         self._drain.want()
 
     def append(self, invocation_id: str, event: Event) -> None:
         """Remembers an event of a running call, or counts it when there is no place for it."""
-        if invocation_id not in self._dropped:
+        running = self._running.get(invocation_id)
+        if running is None:
             return  # what was answered does not change
         try:
             if self._spool.is_full:
                 raise _full(self._spool)
             self._spool.append("event", event_row(invocation_id, event))
         except PlatformFault:
-            self._dropped[invocation_id] += 1
+            running.dropped += 1
         self._drain.want()
 
     def end(self, record: Invocation) -> None:
         """Remembers the final record. Raises StoreFull or StoreUnavailable."""
-        dropped = self._dropped.pop(record.invocation_id, None)
+        running = self._running.pop(record.invocation_id, None)
         row = invocation_row(record)
+        if running and running.input_json is record.input_json:
+            del row["input_json"]  # it may be large, and was written when the call began
         try:
-            if dropped:
-                lost = Event(self._clock.wall(), EventKind.TRUNCATED, {"dropped": dropped})
+            if running and running.dropped:
+                lost = Event(self._clock.wall(), EventKind.TRUNCATED, {"dropped": running.dropped})
                 self._spool.append("event", event_row(record.invocation_id, lost))
             self._spool.append("end", row)
         except PlatformFault:
-            if dropped is not None:
+            if running:
                 self._spool.hold("end", row | _unknown(record))
             raise
         finally:
@@ -93,7 +105,8 @@ class TraceTable:
 
 def _full(spool: Spool) -> StoreFull:
     return StoreFull(
-        f"{spool.waiting_bytes} bytes of records wait for the database. Free space on its disk, or check it.",
+        f"{spool.waiting_bytes} bytes of records wait for the database. "
+        "Send less, or see why its disk is full or slow.",
         retry_after=5.0,
     )
 
@@ -122,26 +135,37 @@ def select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, 
 
 
 def plan(entries: Sequence[Entry]) -> list[Statement]:
-    """Says which statements write some rows of the spool; a call that ended needs its last row only."""
-    ends = [entry.row for entry in entries if entry.kind == "end"]
-    ended = {row["invocation_id"] for row in ends}
-    begins = [
-        entry.row for entry in entries if entry.kind == "begin" and entry.row["invocation_id"] not in ended
-    ]
-    events = [{**entry.row, "sequence": entry.sequence} for entry in entries if entry.kind == "event"]
-    labels = [
+    """Says which statements write some rows; a call that begins and ends among them needs one."""
+    begun: dict[str, Mapping[str, Any]] = {}
+    ended: list[Mapping[str, Any]] = []
+    finished: list[Mapping[str, Any]] = []
+    events: list[Mapping[str, Any]] = []
+    for sequence, kind, row, _ in entries:
+        if kind == "begin":
+            begun[row["invocation_id"]] = row
+        elif kind == "event":
+            events.append({**row, "sequence": sequence})
+        else:
+            whole = {**begun.pop(row["invocation_id"], {}), **row}
+            (ended if "input_json" in whole else finished).append(whole)
+    begins = list(begun.values())
+    written: dict[str, Sequence[Mapping[str, Any]]] = {
+        "begin_invocation": begins,
+        "end_invocation": ended,
+        "finish_invocation": finished,
+        "add_event": events,
+        "add_label": _labels([*begins, *ended, *finished]),
+    }
+    return [Statement(name, rows) for name, rows in written.items() if rows]
+
+
+def _labels(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
         {"invocation_id": row["invocation_id"], "key": storable(key), "value": storable(value)}
-        for row in (*begins, *ends)
+        for row in rows
         if row["labels"] != "{}"
         for key, value in json.loads(row["labels"]).items()
     ]
-    written: dict[str, Sequence[Mapping[str, Any]]] = {
-        "begin_invocation": begins,
-        "end_invocation": ends,
-        "add_event": events,
-        "add_label": labels,
-    }
-    return [Statement(name, rows) for name, rows in written.items() if rows]
 
 
 async def interrupt(database: Database, time: int) -> int:

@@ -125,7 +125,7 @@ async def test_when_too_much_waits_nothing_begins_but_what_runs_can_end(store: S
             begun.append(invocation())
             store.traces.begin(begun[-1], retry_safe=True)
         late = invocation()
-        with pytest.raises(StoreFull, match=r"wait for the database\. Free space"):
+        with pytest.raises(StoreFull, match=r"wait for the database\. Send less"):
             store.traces.begin(late, retry_safe=True)
         store.traces.append(first.invocation_id, log("no place"))
         store.traces.end(ended(first))
