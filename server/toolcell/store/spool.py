@@ -84,7 +84,7 @@ class Spool:
     def hold(self, kind: str, row: Mapping[str, Any]) -> None:
         """Keeps a row for the database in memory only: what is left to do when the file takes nothing."""
         self.last += 1
-        self._keep(Entry(self.last, kind, row, len(row)))
+        self._keep(Entry(self.last, kind, row, len(_line(self.last, kind, row))))
 
     def head(self, limit: int) -> list[Entry]:
         """Returns the oldest rows, at most `limit`, that have not been drained."""

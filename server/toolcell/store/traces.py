@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from toolcell.model.clock import Clock
-from toolcell.model.errors import HandlerFault, NodeLost, OutcomeUnknown, PlatformFault, StoreFull
+from toolcell.model.errors import Executed, NodeLost, OutcomeUnknown, PlatformFault, StoreFull
 from toolcell.model.span import Event, EventKind, Invocation, State
 from toolcell.store.drain import Drain
 from toolcell.store.interface import Database, Statement, TraceFilter
@@ -34,6 +34,7 @@ class _Running:
     """What is remembered of a call from its beginning to its end; `dropped` events found no place."""
 
     input_json: str
+    retry_safe: bool
     dropped: int = 0
 
 
@@ -51,7 +52,7 @@ class TraceTable:
         row = invocation_row(record)
         row["retry_safe"] = int(retry_safe)
         self._spool.append("begin", row)
-        self._running[record.invocation_id] = _Running(record.input_json)
+        self._running[record.invocation_id] = _Running(record.input_json, retry_safe)
         self._drain.want()
 
     def append(self, invocation_id: str, event: Event) -> None:
@@ -80,7 +81,7 @@ class TraceTable:
             self._spool.append("end", row)
         except PlatformFault:
             if running:
-                self._spool.hold("end", row | _unknown(record))
+                self._spool.hold("end", row | _unrecorded(record, running))
             raise
         finally:
             self._drain.want()
@@ -111,10 +112,20 @@ def _full(spool: Spool) -> StoreFull:
     )
 
 
-def _unknown(record: Invocation) -> dict[str, Any]:
-    """What the record of a call says whose outcome could not be written before its answer."""
-    failure = OutcomeUnknown(tool=record.tool).failure()
-    return {"state": State.FAILED.value, "failure": failure_json(failure), "output_json": ""}
+def _unrecorded(record: Invocation, running: _Running) -> dict[str, Any]:
+    """What a record says that could not be written before the answer: what its caller is told then.
+
+    That a call was refused or cancelled is told as it is; what the handler did is not.
+    """
+    if record.state is State.CANCELLED or (record.failure and record.failure.executed is Executed.NO):
+        return {}
+    failure = _lost(record.tool, running.retry_safe)
+    return {"state": State.FAILED.value, "failure": failure, "output_json": ""}
+
+
+def _lost(tool: str, retry_safe: bool) -> str:  # noqa: FBT001 - as a row has it
+    fault = NodeLost if retry_safe else OutcomeUnknown
+    return failure_json(fault(tool=tool).failure())
 
 
 def select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -176,10 +187,8 @@ async def interrupt(database: Database, time: int) -> int:
     unfinished = await database.query("unfinished_invocations", {})
     rows = []
     for invocation_id, tool, retry_safe in unfinished:
-        fault: HandlerFault = NodeLost(tool=tool) if retry_safe else OutcomeUnknown(tool=tool)
-        rows.append(
-            {"invocation_id": invocation_id, "failure": failure_json(fault.failure()), "end_time": time}
-        )
+        failure = _lost(tool, bool(retry_safe))
+        rows.append({"invocation_id": invocation_id, "failure": failure, "end_time": time})
     if rows:
         await database.transaction([Statement("interrupt_invocation", rows)])
     return len(rows)
