@@ -79,6 +79,7 @@ def test_every_violation_is_a_line() -> None:
     bad.field_violations.add(description="is not JSON")
     fault = refusal("INPUT_INVALID", more=(bad,), tool="search_customer")
     assert fault.where == ["query: must be an email", "is not JSON"]
+    assert fault.what == "the arguments are rejected"
     assert fault.exit_code == EXITS["invalid arguments"]
     assert "toolcell tools search_customer" in fault.hint
 
