@@ -1,6 +1,7 @@
 """How an invocation is told: a row of a table, or the whole story with its events."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from toolcell.cli.options import as_data, word_of
@@ -93,23 +94,42 @@ def _used(record: Any) -> str:
 
 
 def _event(event: Any, begin: int) -> str:
-    body = as_data(event.body)
-    after = (event.time.ToMicroseconds() - begin) / 1e6
-    head = f"  {f'+{span(max(after, 0.0))}':>10}  {plain(event.kind):<9} "
-    if event.kind == "exception":
-        stack = "".join(f"\n{'':>24}{plain(line)}" for line in str(body.get("stack", "")).splitlines())
-        return f"{head} {plain(str(body.get('type', '')))}: {plain(str(body.get('message', '')))}{stack}"
-    if event.kind == "log":
-        fields = " ".join(
-            f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in body.get("fields", {}).items()
-        )
-        words = (str(body.get("level", "")), str(body.get("message", "")), fields)
-        return f"{head} {plain(' '.join(words).strip())}"
-    if event.kind == "progress":
-        return f"{head} {body.get('fraction', 0):4.0%} {plain(str(body.get('message', '')))}"
-    if event.kind in ("stdout", "stderr"):
-        return f"{head} {plain(str(body.get('text', '')))}"
-    return f"{head} {plain(json.dumps(body, ensure_ascii=False))}"
+    """Tells one event: when, what kind, and its body on this line and those below."""
+    after = max(event.time.ToMicroseconds() - begin, 0) / 1e6
+    first, *below = _BODIES.get(event.kind, _raw)(as_data(event.body))
+    head = f"  {f'+{span(after)}':>10}  {plain(event.kind):<9}  {plain(first)}"
+    return "\n".join([head, *(f"{'':>24}{plain(line)}" for line in below)])
+
+
+def _log(body: Mapping[str, Any]) -> list[str]:
+    fields = (
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in body.get("fields", {}).items()
+    )
+    return [" ".join([str(body.get("level", "")), str(body.get("message", "")), *fields])]
+
+
+def _line(body: Mapping[str, Any]) -> list[str]:
+    return [str(body.get("text", ""))]
+
+
+def _progress(body: Mapping[str, Any]) -> list[str]:
+    return [f"{body.get('fraction', 0):4.0%} {body.get('message', '')}"]
+
+
+def _exception(body: Mapping[str, Any]) -> list[str]:
+    violations = [
+        f"{each.get('field', '')}: {each.get('description', '')}" for each in body.get("violations", ())
+    ]
+    what = f"{body.get('type', '')}: {body.get('message', '')}"
+    return [*what.splitlines()[:1], *str(body.get("stack", "")).splitlines(), *violations]
+
+
+def _raw(body: Mapping[str, Any]) -> list[str]:
+    return [json.dumps(body, ensure_ascii=False)]
+
+
+_BODIES = {"log": _log, "stdout": _line, "stderr": _line, "progress": _progress, "exception": _exception}
+"""How the body of each kind of event is told; another kind's is shown as JSON."""
 
 
 def _json(text: str) -> str:

@@ -38,7 +38,12 @@ EVENTS = [
     {
         "time": "2026-05-04T10:00:01.400Z",
         "kind": "exception",
-        "body": {"type": "E", "message": "m", "stack": "one\ntwo\n"},
+        "body": {
+            "type": "E",
+            "message": "m",
+            "stack": "one\ntwo\n",
+            "violations": [{"field": "f", "description": "d"}],
+        },
     },
     {"time": "2026-05-04T10:00:01.400Z", "kind": "violation", "body": {"signal": "SIGSYS"}},
     {"time": "2026-05-04T10:00:01.400Z", "kind": "brand_new", "body": {}},
@@ -77,7 +82,7 @@ def test_every_kind_of_event_is_told_with_the_time_since_the_call_came() -> None
     ]
     assert "info a\\x1b[2J n=1" in events[0]
     assert "50% half" in events[1]
-    assert [line.strip() for line in events[4:6]] == ["one", "two"]
+    assert [line.strip() for line in events[4:7]] == ["one", "two", "f: d"]
 
 
 def test_a_row_names_the_reason_of_a_failure() -> None:
