@@ -83,7 +83,7 @@ async def test_a_near_path_is_suggested(served: House) -> None:
 async def test_a_stream_to_a_path_that_is_not_served_is_refused_too(served: House) -> None:
     async def stream() -> None:
         call: Any = served.channel.stream_stream("/x/y")
-        async for _ in call(iter([b"1", b"2"]), metadata=served.metadata):
+        async for _ in call(iter(()), metadata=served.metadata):
             pass
 
     assert info(await refusal(stream())).reason == "METHOD_NOT_FOUND"
