@@ -93,7 +93,7 @@ def _any_of(argument: int, values: tuple[int, ...], otherwise: int) -> Rule:
 
 
 def _open_rule(flags: int) -> Rule:
-    """Refuses O_TRUNC in a mode that does not write: it truncates nevertheless, and Landlock does not see it"""
+    """Refuses O_TRUNC in a mode that does not write: it truncates nevertheless, unseen by Landlock."""
     return Rule(
         (
             Clause((Test(flags, _O_ACCMODE, 3),), refuse(EACCES)),
