@@ -1,4 +1,4 @@
-"""A handler's author owns the zygote once it has imported the handler. What it does there harms its own tool alone."""
+"""A handler's author owns the zygote that imported it. What is done there harms that author's tool alone."""
 
 import asyncio
 from pathlib import Path
@@ -34,7 +34,7 @@ LIES = {
     "a huge message": "control.send(b'x' * 100_000)",
     "descriptors where none belong": "say('started', 0, 1)",
     "more descriptors than fit": "say('started', *[0] * 40)",
-    "the handle of the server": "say('started'); say('spawned', os.pidfd_open(os.getppid()), serial=spawned())",
+    "the server's handle": "say('started'); say('spawned', os.pidfd_open(os.getppid()), serial=spawned())",
     "the handle of itself": "say('started'); say('spawned', os.pidfd_open(os.getpid()), serial=spawned())",
     "no handle": "say('started'); say('spawned', 0, serial=spawned())",
     "nothing at all with it": "say('started'); say('spawned', serial=spawned())",
