@@ -24,6 +24,7 @@ async def test_a_service_that_does_not_exist_is_not_found(served: House) -> None
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await HealthStub(served.channel).Check(HealthCheckRequest(service="x"))
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+    assert served.log == []
 
 
 async def test_bytes_that_are_no_request_are_refused(served: House) -> None:
