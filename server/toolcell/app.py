@@ -208,17 +208,15 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
         calls=config.calls,
         insecure=config.insecure,
     )
-    try:
+    choices = [listen, replace(listen, address=f"{host}:0")] if config.is_any_port else [listen]
+    trouble = ""
+    for choice in choices:
+        server = GrpcServer(_services(rooms), choice)
         try:
-            server = GrpcServer(_services(rooms), listen)
             return server, f"{host}:{await server.start()}"
-        except ListenError:
-            if not config.is_any_port:
-                raise
-            server = GrpcServer(_services(rooms), replace(listen, address=f"{host}:0"))
-            return server, f"{host}:{await server.start()}"
-    except ListenError as wrong:
-        raise StartError(str(wrong)) from None
+        except ListenError as wrong:
+            trouble = str(wrong)
+    raise StartError(trouble)
 
 
 # ── announcing ──────────────────────────────────────────────────────────────────────────────────────────────
