@@ -1,6 +1,7 @@
 """The door of Invoke: a request becomes a call, and what came of it an answer in the form of the question."""
 
 import asyncio
+from collections.abc import Callable
 
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.transports.grpc import messages, requests, structs
@@ -42,30 +43,35 @@ class Inquiry:
 
 def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
     """Returns the function that answers Invoke."""
-    invoke, monotonic = services.invoke, services.clock.monotonic
 
     async def answer(context: Context) -> bytes:
         traffic.take_new()
-        authorization, traceparent = credentials(context)
-        remaining: float | None = context.time_remaining()
         inquiry = Inquiry(await read(context), message_bytes)
-        call = Call(
-            authorization=authorization,
-            traceparent=traceparent,
-            deadline=None if remaining is None else monotonic() + remaining,
-            read=inquiry,
-        )
-        try:
-            outcome = await invoke(call)
-        except asyncio.CancelledError:
-            if not traffic.is_cut_off:
-                raise
-            outcome = _cut_off(call)
-        finally:
-            name_record(context, call)
+        call = new_call(services, context, inquiry)
+        outcome = await outcome_of(call, services, traffic, context)
         return respond(call, outcome, is_struct=inquiry.is_struct).SerializeToString()
 
     return answer
+
+
+def new_call(services: Services, context: Context, read_question: Callable[[], Question]) -> Call:
+    """Makes the call of a request whose message has come."""
+    authorization, traceparent = credentials(context)
+    remaining: float | None = context.time_remaining()
+    deadline = None if remaining is None else services.clock.monotonic() + remaining
+    return Call(authorization=authorization, traceparent=traceparent, deadline=deadline, read=read_question)
+
+
+async def outcome_of(call: Call, services: Services, traffic: Traffic, context: Context) -> Outcome:
+    """Walks a call down the pipeline; also one that was cut off by the end of the grace gets its outcome."""
+    try:
+        return await services.invoke(call)
+    except asyncio.CancelledError:
+        if not traffic.is_cut_off:
+            raise
+        return _cut_off(call)
+    finally:
+        name_record(context, call)
 
 
 def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:

@@ -9,7 +9,10 @@ from toolcell.transports.grpc.doors import Doors
 from toolcell.transports.grpc.health import Health
 from toolcell.transports.grpc.listen import Listen, ListenError
 from toolcell.transports.grpc.manifest import Manifest
+from toolcell.transports.grpc.native import Native
+from toolcell.transports.grpc.reflection import Reflection
 from toolcell.transports.grpc.services import Services
+from toolcell.transports.grpc.sight import OFF, Sight
 from toolcell.transports.grpc.tools import Tools
 from toolcell.transports.grpc.traces import Traces
 from toolcell.transports.grpc.traffic import Traffic
@@ -22,13 +25,14 @@ class GrpcServer:
 
     def __init__(self, services: Services, listen: Listen) -> None:
         self._traffic = Traffic(listen.calls)
-        self._health = Health(services.log)
+        self._sight = Sight(services.gate, listen.reflection)
+        self._health = Health(services, self._sight)
         self._acceptor = Acceptor(listen, self._doors(services, listen.message_bytes), services.log)
         self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Starts to listen and returns the port; raises ListenError."""
-        await self._health.begin()
+        self._health.begin()
         return await self._acceptor.open()
 
     async def drain(self, grace_seconds: float) -> None:
@@ -37,7 +41,7 @@ class GrpcServer:
         What is not finished then is cancelled: its handler is killed, its caller told. May be called again
         meanwhile, with a shorter grace.
         """
-        await self._health.drain()
+        self._health.drain()
         await self._traffic.drain(grace_seconds)
         if self._closing is None:
             self._closing = asyncio.create_task(self._acceptor.close())
@@ -48,5 +52,8 @@ class GrpcServer:
         doors.add_door(invoke.PATH, invoke.door(services, self._traffic, message_bytes))
         for room in (Tools(services), Manifest(services), Traces(services), Admin(services)):
             doors.add_methods(room.methods())
+        Native(services, self._traffic, message_bytes).serve(doors)
         self._health.serve(doors)
+        if self._sight.mode != OFF:
+            Reflection(services, self._sight).serve(doors)
         return doors
