@@ -25,7 +25,8 @@ from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, StoreUnusable
-from toolcell.store.sqlite import Store, open_store
+from toolcell.store.lifecycle import Store
+from toolcell.store.sqlite import open_store
 from toolcell.telemetry.lines import HumanLines, JsonLines, Lines
 from toolcell.transports.grpc.server import GrpcServer, Listen, Services
 
@@ -199,14 +200,24 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
     config = rooms.config
     host = config.listen.rpartition(":")[0]
     for listen in (config.listen, f"{host}:0") if config.is_any_port else (config.listen,):
-        server = GrpcServer(
-            _services(rooms),
-            Listen(listen, config.certificate, config.key, config.client_ca, config.message_bytes),
-        )
+        server = GrpcServer(_services(rooms), replace(_how_to_listen(config), address=listen))
         with contextlib.suppress(OSError):
             return server, f"{host}:{await server.start()}"
     raise StartError(
         f"cannot listen on {config.listen}: is another server running there? Give another --grpc."
+    )
+
+
+def _how_to_listen(config: Config) -> Listen:
+    return Listen(
+        config.listen,
+        config.certificate,
+        config.key,
+        config.client_ca,
+        message_bytes=config.message_bytes,
+        calls=config.calls,
+        insecure=config.insecure,
+        reflection=config.reflection,
     )
 
 

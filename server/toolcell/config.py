@@ -113,8 +113,9 @@ SETTINGS: Final = (
         "grpc.reflection",
         _one_of("open", "token", "off"),
         None,
-        "who may read the tools' contracts by reflection, and their health: `open` (everybody), `token` (callers, "
-        "what they are granted) or `off` (nobody; health as with `token`); default `token`, in dev `open`",
+        "who may read the tools' contracts by reflection, and their health: `open` (everybody), `token` "
+        "(callers, what they are granted) or `off` (nobody; health as with `token`); default `token`, in dev "
+        "`open`",
     ),
     Setting(
         "isolation.required", _whole(2, 3), 2, "lowest isolation level; below it the server refuses to start"

@@ -75,7 +75,9 @@ def test_arguments_that_are_none_are_refused(server: Server, text: str) -> None:
 def test_a_failure_says_why_and_where_to_look(server: Server) -> None:
     done = server.toolcell("call", "quote_shipping", '{"weight_kg": 1, "country": "KP"}')
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: no service to KP; ask for another destination (TOOL_ERROR)\n")
+    assert done.stderr.startswith(
+        'error: no service to KP; ask for another destination (TOOL_ERROR)\n  code: "NOT_SERVED"\nhint'
+    )
     (command,) = re.findall(r"hint: toolcell (trace inv_\w+) shows", done.stderr)
     story = server.output(*command.split())
     assert "FAILED: TOOL_ERROR" in story

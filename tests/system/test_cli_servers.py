@@ -72,7 +72,13 @@ def test_a_reload_says_what_changed_and_what_is_wrong(tmp_path: Path) -> None:
         done = server.toolcell("reload")
         assert done.returncode == 1
         assert "crm.proto:1:" in done.stderr
-        assert server.toolcell("call", "quote_shipping").returncode in (1, 5)
+        assert "HANDLER_MISSING" in server.output("tools")
+        card = server.output("tools", "quote_shipping")
+        assert re.search(r"^state +HANDLER_MISSING$", card, re.MULTILINE)
+        assert re.search(r"^remedy +\S", card, re.MULTILINE)
+        refused = server.toolcell("call", "quote_shipping", '{"weight_kg": 1, "country": "FR"}')
+        assert refused.returncode == 1
+        assert "(TOOL_UNAVAILABLE)" in refused.stderr
 
 
 def test_a_server_that_is_not_there_is_said_to_be_unreachable(tmp_path: Path) -> None:

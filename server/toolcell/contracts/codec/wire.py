@@ -48,11 +48,14 @@ def opened(descriptor: Descriptor, body: bytes) -> Any:
 
 
 def _holds_unknown(message: Message) -> bool:
-    """Tells it of the whole tree, without a walk in Python: dropping what is unknown makes it smaller."""
+    """Tells it of the whole tree, without a walk in Python: dropping what is unknown makes it smaller.
+
+    Partial, as a required field of proto2 may be missing: that is the walk's to say.
+    """
     known = type(message)()
     known.CopyFrom(message)
     known.DiscardUnknownFields()
-    return known.ByteSize() != message.ByteSize()
+    return len(known.SerializePartialToString()) != len(message.SerializePartialToString())
 
 
 def _unknown(message: Message, path: Path) -> Iterator[Violation]:

@@ -83,9 +83,7 @@ class Doors(grpc.GenericRpcHandler):
         hint = f"Did you mean {near[0]}?" if near else "Server reflection lists the methods there are."
         return MethodNotFound(f"There is no method {shown}, or not for this token. {hint}", method=path)
 
-    def service(  # type: ignore[explicit-override] # the decorator came with Python 3.12
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """Returns the handler of a path."""
         return self._table.get(handler_call_details.method) or self._path_unknown(handler_call_details.method)
 

@@ -87,16 +87,16 @@ class Health:
         if self._sight.is_stranger(context):
             return _stranger(service)
         states = _states(self._catalog.snapshot, service, self._sight.grants(context))
-        return self._said(is_well=any(states)) if states else _UNKNOWN
+        return self._said(is_well=any(states)) if states else int(_UNKNOWN)
 
     def _said(self, *, is_well: bool) -> int:
-        return _Response.SERVING if is_well and self._is_serving else _Response.NOT_SERVING
+        return int(_Response.SERVING if is_well and self._is_serving else _Response.NOT_SERVING)
 
 
 def _stranger(service: str) -> int:
     if service.startswith(TOOL):
         raise TokenMissing("The health of a tool needs a token. Send `authorization: Bearer tc_…` metadata.")
-    return _UNKNOWN
+    return int(_UNKNOWN)
 
 
 def _states(snapshot: Snapshot, service: str, grants: Grants) -> list[bool]:

@@ -1,7 +1,7 @@
 """Server reflection, v1 and v1alpha: what is served, contracts of the tools included, as of one snapshot.
 
-The two versions are the same messages under two package names, so one servicer answers both. A stream keeps the
-snapshot it began with: what it hears is consistent, and the next one hears what a reload changed.
+The two versions are the same messages under two package names, so one servicer answers both. A stream keeps
+the snapshot it began with: what it hears is consistent, and the next one hears what a reload changed.
 """
 
 import asyncio
@@ -83,24 +83,18 @@ class Reflection:
 def build(own_files: Iterable[FileDescriptorProto], entries: list[Entry], *, is_whole: bool) -> Index:
     """Makes the index of the server's own services and of some tools', or of all of them."""
     own = {file.name: file for file in own_files}
-    files = dict(own)
-    for name, file in (whole(entries) if is_whole else excerpt(entries)).items():
-        # a contract may bring its copy of what all know, with comments, and may not replace what is ours
-        if name not in own or own[name].package == file.package:
-            files[name] = file
-    return Index(files.values())
+    shown = whole(entries) if is_whole else excerpt(entries)
+    # a contract may bring its copy of what all know, with comments, and may not replace what is ours
+    fit = {name: file for name, file in shown.items() if name not in own or own[name].package == file.package}
+    return Index((own | fit).values())
 
 
-def respond(
-    index: Index, request: pb.ServerReflectionRequest, sent: set[str]
-) -> pb.ServerReflectionResponse:
+def respond(index: Index, request: pb.ServerReflectionRequest, sent: set[str]) -> pb.ServerReflectionResponse:
     """Answers one request of a stream; `sent` are the files it has had already."""
     answer = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)
     kind = request.WhichOneof("message_request")
     if kind == "list_services":
-        answer.list_services_response.service.extend(
-            pb.ServiceResponse(name=name) for name in index.services
-        )
+        answer.list_services_response.service.extend(pb.ServiceResponse(name=name) for name in index.services)
         return answer
     if kind == "all_extension_numbers_of_type":
         numbers = index.extension_numbers(request.all_extension_numbers_of_type)

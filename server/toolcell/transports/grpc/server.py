@@ -25,14 +25,19 @@ class GrpcServer:
 
     def __init__(self, services: Services, listen: Listen) -> None:
         self._traffic = Traffic(listen.calls)
-        self._sight = Sight(services.gate, listen.reflection)
-        self._health = Health(services, self._sight)
-        self._acceptor = Acceptor(listen, self._doors(services, listen.message_bytes), services.log)
+        sight = Sight(services.gate, listen.reflection)
+        self._health = Health(services, sight)
+        self._reflection = None if sight.mode == OFF else Reflection(services, sight)
+        self._doors = self._make_doors(services, listen.message_bytes)
+        self._acceptor = Acceptor(listen, self._doors, services.log)
         self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Starts to listen and returns the port; raises ListenError."""
-        self._health.begin()
+        own = self._doors.services()
+        self._health.begin(own)
+        if self._reflection is not None:
+            self._reflection.begin(own)
         return await self._acceptor.open()
 
     async def drain(self, grace_seconds: float) -> None:
@@ -47,13 +52,13 @@ class GrpcServer:
             self._closing = asyncio.create_task(self._acceptor.close())
         await asyncio.shield(self._closing)
 
-    def _doors(self, services: Services, message_bytes: int) -> Doors:
+    def _make_doors(self, services: Services, message_bytes: int) -> Doors:
         doors = Doors(services, self._traffic, message_bytes)
         doors.add_door(invoke.PATH, invoke.door(services, self._traffic, message_bytes))
         for room in (Tools(services), Manifest(services), Traces(services), Admin(services)):
             doors.add_methods(room.methods())
         Native(services, self._traffic, message_bytes).serve(doors)
         self._health.serve(doors)
-        if self._sight.mode != OFF:
-            Reflection(services, self._sight).serve(doors)
+        if self._reflection is not None:
+            self._reflection.serve(doors)
         return doors
