@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from toolcell.model.call import Call, Outcome, Question
+from toolcell.model.errors import Refusal
 from toolcell.transports.grpc import messages, requests, structs
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
 from toolcell.transports.grpc.services import Services
@@ -70,8 +71,9 @@ async def outcome_of(call: Call, services: Services, traffic: Traffic, context: 
         if not traffic.is_cut_off:
             raise
         return _cut_off(call)
-    finally:
+    except Refusal:
         name_record(context, call)
+        raise
 
 
 def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
@@ -94,7 +96,7 @@ def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
 
 
 def name_record(context: Context, call: Call) -> None:
-    """Sends the invocation's id with the status, so that a refused call can be found too."""
+    """Sends the invocation's id in the trailers, where the answer has no place for it."""
     record = getattr(call, "record", None)
     if record is not None:
         context.set_trailing_metadata((("toolcell-invocation-id", record.invocation_id),))

@@ -67,6 +67,7 @@ class Native:
         self._traffic.take_new()
         call = invoke.new_call(self._services, context, Inquiry(self, path, context, await read(context)))
         outcome = await invoke.outcome_of(call, self._services, self._traffic, context)
+        invoke.name_record(context, call)
         if outcome.failure is not None:
             raise Failed(outcome.failure, code_of(outcome.failure))
         answer: bytes = call.contract.encode_wire(outcome.output_json)
