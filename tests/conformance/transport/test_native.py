@@ -1,7 +1,7 @@
 """A tool's own method has the outcomes of Invoke; what its answer has no place for is status and metadata."""
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -13,6 +13,7 @@ from tests.conformance.transport.native import SERVICE, item, native, path, raw
 from tests.conformance.transport.test_doors import EMPTY, ITEM
 from toolcell.v1 import admin_pb2, admin_service_pb2
 from toolcell.v1.tool_pb2 import EXECUTED_YES, Failure
+from toolcell.v1.tool_service_pb2 import InvokeRequest
 from toolcell.v1.trace_pb2 import Invocation
 from toolcell.v1.trace_service_pb2 import GetInvocationRequest, InvocationFilter, ListInvocationsRequest
 
@@ -31,7 +32,8 @@ def token(site: Site, *tools: str, groups: tuple[str, ...] = ("invoke",)) -> str
 def status(site: Site, tool: str) -> tuple[grpc.StatusCode, Any]:
     with pytest.raises(grpc.RpcError) as failed:
         raw(site, path(tool), b"")
-    return failed.value.code(), rpc_status.from_call(failed.value)  # type: ignore[attr-defined] # the stubs lack it
+    call = cast("grpc.Call", failed.value)
+    return call.code(), rpc_status.from_call(call)
 
 
 def test_what_went_in_comes_out_with_every_field_and_is_recorded_like_an_invoke(site: Site) -> None:
@@ -40,17 +42,13 @@ def test_what_went_in_comes_out_with_every_field_and_is_recorded_like_an_invoke(
     record = record_of(site, told)
     assert (record.tool, record.caller, record.revision != "") == ("echo", "dev", True)
     invoke = result(
-        lambda: site.tools.Invoke(_request(record.input_json), metadata=site.metadata())
+        lambda: site.tools.Invoke(
+            InvokeRequest(tool="echo", arguments_json=record.input_json), metadata=site.metadata()
+        )
     )
     twin = record_of(site, invoke)
     assert (twin.input_json, twin.output_json) == (record.input_json, record.output_json)
     assert native(site, "echo", {}).output == EMPTY
-
-
-def _request(text: str) -> Any:
-    from toolcell.v1.tool_service_pb2 import InvokeRequest
-
-    return InvokeRequest(tool="echo", arguments_json=text)
 
 
 @pytest.mark.parametrize(
@@ -201,10 +199,7 @@ def test_a_tool_that_cannot_run_says_why(site: Site) -> None:
 def test_a_rate_holds_for_both_doors_together(site: Site) -> None:
     reasons = [native(site, "scarce", {}).reason for _ in range(2)]
     assert reasons == ["", "RATE_LIMITED"]
-    invoke = site.tools.Invoke
-    from toolcell.v1.tool_service_pb2 import InvokeRequest
-
-    told = result(lambda: invoke(InvokeRequest(tool="scarce"), metadata=site.metadata()))
+    told = result(lambda: site.tools.Invoke(InvokeRequest(tool="scarce"), metadata=site.metadata()))
     assert told.reason == "RATE_LIMITED"
 
 

@@ -142,11 +142,10 @@ def _own_files(services: Iterable[str]) -> Iterator[FileDescriptorProto]:
 
 def _stable(alpha: FileDescriptorProto) -> FileDescriptorProto:
     """Makes version v1 of the reflection's own file: the same messages in another package."""
-    text = alpha.SerializeToString()
-    file = FileDescriptorProto.FromString(text)
+    file = FileDescriptorProto.FromString(alpha.SerializeToString())
     file.name, file.package = "grpc/reflection/v1/reflection.proto", _STABLE
-    for message in file.message_type:
-        for field in message.field:
+    for field in (field for message in file.message_type for field in message.field):
+        if field.type_name:
             field.type_name = field.type_name.replace(f".{_ALPHA}.", f".{_STABLE}.")
     for method in file.service[0].method:
         method.input_type = method.input_type.replace(f".{_ALPHA}.", f".{_STABLE}.")
