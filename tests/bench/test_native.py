@@ -2,6 +2,7 @@
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 from tests.bench.conftest import Report
 from tests.bench.test_calls import REQUEST, times
@@ -16,7 +17,7 @@ ARGUMENTS, ANSWER = b"\x08\x02\x10\x03", b"\x08\x05"
 def test_native_is_not_slower_than_invoke(tmp_path: Path, report: Report) -> None:
     with serve(make(tmp_path, 1)) as server, server.channel() as channel:
         stub = rpc.ToolServiceStub(channel)
-        typed = channel.unary_unary("/bench.v1.BenchService/Add0")
+        typed: Any = channel.unary_unary("/bench.v1.BenchService/Add0")
 
         def invoke() -> None:
             assert stub.Invoke(REQUEST, metadata=server.metadata).output_json == '{"sum":5}'

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 from tests.contracts.workspace import workspace
 from tests.unit.transports.house import House, house, info, refusal
 from toolcell.contracts.excerpt import excerpt
+from toolcell.transports.grpc import reflection
 
 STABLE, ALPHA = "grpc.reflection.v1", "grpc.reflection.v1alpha"
 OWN = {
@@ -252,35 +253,34 @@ async def test_bytes_that_are_no_question_are_refused(zoo: House) -> None:
     assert info(await refusal(reader._call.read())).reason == "REQUEST_INVALID"
 
 
-async def test_streams_are_bounded(zoo: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    reflection = zoo.server._reflection
-    assert reflection is not None
-    monkeypatch.setattr(reflection._streams, "_most", 1)
-    first = Reader(zoo, STABLE, zoo.metadata)
-    await first.services()
-    assert info(await refusal(Reader(zoo, STABLE, zoo.metadata)._call.read())).reason == "SERVER_OVERLOADED"
-    await first.end()
-    second = Reader(zoo, STABLE, zoo.metadata)
-    await second.services()
-    await second.end()
+async def test_streams_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reflection, "_STREAMS", 1)
+    async with house(tmp_path, reflection="open") as served:
+        served.serve()
+        first = Reader(served, STABLE, ())
+        await first.services()
+        assert info(await refusal(Reader(served, STABLE, ())._call.read())).reason == "SERVER_OVERLOADED"
+        await first.end()
+        second = Reader(served, STABLE, ())
+        assert await second.services() == OWN
+        await second.end()
 
 
 async def test_a_silent_client_is_sent_away(zoo: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolcell.transports.grpc.reflection._IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(reflection, "_IDLE_SECONDS", 0.01)
     assert info(await refusal(Reader(zoo, STABLE, zoo.metadata)._call.read())).reason == "REQUEST_INVALID"
 
 
 async def test_indexes_are_made_once_for_each_view_and_few_are_kept(
     zoo: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reflection = zoo.server._reflection
-    assert reflection is not None
-    monkeypatch.setattr("toolcell.transports.grpc.reflection._INDEXES", 2)
+    monkeypatch.setattr(reflection, "_INDEXES", 2)
     for tools in (("feed",), ("wake",), ("fee*",), ("count_lions",), ("*",), ("f*", "w*", "c*")):
         reader = Reader(zoo, STABLE, await zoo.token("invoke", tools=tools))
         await reader.services()
         await reader.end()
-    assert list(reflection._indexes[1]) == [("count_lions",), None]
+    assert zoo.server._reflection is not None
+    assert list(zoo.server._reflection._indexes[1]) == [("count_lions",), None]
 
 
 async def test_an_excerpt_leaves_the_contracts_as_they_are(zoo: House) -> None:

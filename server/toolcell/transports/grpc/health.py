@@ -15,13 +15,14 @@ from toolcell.contracts.catalog import Snapshot
 from toolcell.model.caller import Grants
 from toolcell.model.errors import TokenMissing
 from toolcell.transports.grpc import requests
-from toolcell.transports.grpc.doors import Doors, read
+from toolcell.transports.grpc.doors import Doors, Handler, guarded, read
 from toolcell.transports.grpc.services import Services
 from toolcell.transports.grpc.sight import Sight
 from toolcell.transports.grpc.status import Context
-from toolcell.transports.grpc.streams import Streams
+from toolcell.transports.grpc.traffic import Traffic
 
 TOOL: Final = "tool/"
+_CHECKS: Final = 256
 _WATCHERS: Final = 64
 _NAME_LENGTH: Final = 255
 
@@ -30,12 +31,12 @@ _UNKNOWN: Final = _Response.SERVICE_UNKNOWN
 
 
 class Health:
-    """Answers Check and Watch."""
+    """Answers Check and Watch, each within its own bound: who has no token cannot starve the calls."""
 
     def __init__(self, services: Services, sight: Sight) -> None:
         self._catalog = services.catalog
         self._sight = sight
-        self._streams = Streams(_WATCHERS, "clients watch the server's health", services.log)
+        self._log = services.log
         self._own: frozenset[str] = frozenset()
         self._is_serving = False
         self._changed = asyncio.Event()
@@ -43,8 +44,14 @@ class Health:
 
     def serve(self, doors: Doors) -> None:
         """Adds both methods to the table."""
-        doors.add_door("/grpc.health.v1.Health/Check", self._check)
-        doors.add("/grpc.health.v1.Health/Watch", self._streams.door(self._watch))
+        check: Handler = grpc.stream_unary_rpc_method_handler(
+            guarded(self._check, Traffic(_CHECKS, "health checks"), self._log)
+        )
+        watch: Handler = grpc.stream_stream_rpc_method_handler(
+            guarded(self._watch, Traffic(_WATCHERS, "health watches"), self._log)
+        )
+        doors.add("/grpc.health.v1.Health/Check", check)
+        doors.add("/grpc.health.v1.Health/Watch", watch)
 
     def begin(self, own: Iterable[str]) -> None:
         """Says that the server and its own services serve."""
@@ -65,8 +72,8 @@ class Health:
         body: bytes = _Response(status=status).SerializeToString()
         return body
 
-    async def _watch(self, context: Context) -> None:
-        """Answers Watch: the status now, and each other one from then on."""
+    async def _watch(self, context: Context) -> bytes:
+        """Writes the status there is now, and each other one from then on, until the client goes."""
         service, last = await _service(context), None
         while True:
             changed = self._changed

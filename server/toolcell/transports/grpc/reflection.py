@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2 as pb
@@ -16,12 +17,12 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 from toolcell.contracts.catalog import Entry, Snapshot
 from toolcell.contracts.excerpt import excerpt, whole
 from toolcell.transports.grpc import requests
-from toolcell.transports.grpc.doors import Doors, next_message
+from toolcell.transports.grpc.doors import Doors, Handler, guarded, next_message
 from toolcell.transports.grpc.services import Services
 from toolcell.transports.grpc.sight import Sight
 from toolcell.transports.grpc.status import Context
-from toolcell.transports.grpc.streams import Streams
 from toolcell.transports.grpc.symbols import Index
+from toolcell.transports.grpc.traffic import Traffic
 
 SERVICES: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 _ALPHA: Final = "grpc.reflection.v1alpha"
@@ -41,13 +42,15 @@ class Reflection:
     def __init__(self, services: Services, sight: Sight) -> None:
         self._catalog = services.catalog
         self._sight = sight
-        self._streams = Streams(_STREAMS, "clients read the server's reflection", services.log)
+        self._log = services.log
         self._own: tuple[FileDescriptorProto, ...] = ()
         self._indexes: tuple[Snapshot, OrderedDict[Key, Index]] = (Snapshot(), OrderedDict())
 
     def serve(self, doors: Doors) -> None:
         """Adds both paths to the table."""
-        handler = self._streams.door(self._answer)
+        handler: Handler = grpc.stream_stream_rpc_method_handler(
+            guarded(self._answer, Traffic(_STREAMS, "streams of reflection"), self._log)
+        )
         for service in SERVICES:
             doors.add(f"/{service}/ServerReflectionInfo", handler)
 
@@ -55,12 +58,14 @@ class Reflection:
         """Takes the names of the server's own services, which everybody may see."""
         self._own = tuple(_own_files(own))
 
-    async def _answer(self, context: Context) -> None:
+    async def _answer(self, context: Context) -> bytes:
+        """Writes an answer to each request of the stream, until it ends."""
         index = await self._index(context)
         sent: set[str] = set()
         while (body := await next_message(context, _IDLE_SECONDS)) is not None:
             request = requests.decode(pb.ServerReflectionRequest, body)
             await context.write(respond(index, request, sent).SerializeToString())
+        return b""
 
     async def _index(self, context: Context) -> Index:
         """Returns what this caller may see; made once for everybody who may see the same."""

@@ -21,10 +21,10 @@ __all__ = ["GrpcServer", "Listen", "ListenError", "Services"]
 
 
 class GrpcServer:
-    """Serves toolcell.v1 and grpc.health.v1 on one address."""
+    """Serves toolcell.v1, the tools' own methods, health and reflection on one address."""
 
     def __init__(self, services: Services, listen: Listen) -> None:
-        self._traffic = Traffic(listen.calls)
+        self._traffic = Traffic(listen.calls, "requests (`grpc.calls`)")
         sight = Sight(services.gate, listen.reflection)
         self._health = Health(services, sight)
         self._reflection = None if sight.mode == OFF else Reflection(services, sight)
