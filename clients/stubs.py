@@ -32,9 +32,14 @@ def go(files: list[str], out: Path) -> list[str]:
 
 
 def node(_: list[str], out: Path) -> list[str]:
-    """Returns protoc's arguments for Node: JavaScript modules, and google.rpc, which no package there brings."""
+    """Returns protoc's arguments for Node: modules, and google.rpc too, which no package there brings."""
     plugin = CLIENTS / "node/node_modules/.bin/protoc-gen-es"
-    return [f"--plugin=protoc-gen-es={plugin}", f"--es_out={out}", "--es_opt=target=js,import_extension=js", *ERRORS]
+    return [
+        f"--plugin=protoc-gen-es={plugin}",
+        f"--es_out={out}",
+        "--es_opt=target=js,import_extension=js",
+        *ERRORS,
+    ]
 
 
 def python(_: list[str], out: Path) -> list[str]:

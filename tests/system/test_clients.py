@@ -54,9 +54,7 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield running
 
 
-def run(
-    clients: Path, folder: Path, *command: str, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def run(clients: Path, folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs a client in a server's folder."""
     env = environment(**variables)
     env["PATH"] = f"{clients}:{env['PATH']}"
@@ -107,13 +105,13 @@ def test_a_tool_s_own_method_is_called_with_its_own_messages(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    ("arguments", "reason", "executed"),
-    [(("99", "FR"), "INPUT_INVALID", "NO"), (("2.5", "KP"), "TOOL_ERROR", "YES")],
+    "expected", [("99", "FR", "INPUT_INVALID", "NO"), ("2.5", "KP", "TOOL_ERROR", "YES")]
 )
 def test_what_went_wrong_is_a_status_with_its_reason(
-    clients: Path, server: Server, language: str, arguments: tuple[str, str], reason: str, executed: str
+    clients: Path, server: Server, language: str, expected: tuple[str, str, str, str]
 ) -> None:
-    answer = said(run(clients, server.folder, *CALLS[language], *arguments))
+    weight, country, reason, executed = expected
+    answer = said(run(clients, server.folder, *CALLS[language], weight, country))
     assert (answer["reason"], answer["executed"]) == (reason, executed)
     assert answer["message"]
     assert answer["invocation_id"].startswith("inv_")
@@ -132,9 +130,7 @@ def test_certificates_make_a_connection(clients: Path, secured: Server, language
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("given", [{}, {"TOOLCELL_CA": CLIENT}, {"TOOLCELL_CA": CA}])
-def test_anything_less_does_not(
-    clients: Path, secured: Server, language: str, given: dict[str, str]
-) -> None:
+def test_anything_less_does_not(clients: Path, secured: Server, language: str, given: dict[str, str]) -> None:
     done = call(clients, secured, language, **given)
     is_enough = given.get("TOOLCELL_CA") == CA and not secured.is_mutual  # type: ignore[attr-defined] # set above
     assert (done.returncode == 0) is is_enough, done

@@ -177,6 +177,16 @@ async def test_every_service_of_the_server_s_own_can_be_linked(zoo: House, servi
     reader = Reader(zoo, STABLE, zoo.metadata)
     files = await reader.files(file_containing_symbol=service)
     assert pool_of(files).FindServiceByName(service).full_name == service
+    fields = [field for file in files.values() for message in file.message_type for field in message.field]
+    assert all(field.json_name for field in fields)
+    await reader.end()
+
+
+@pytest.mark.parametrize("symbol", ["google.rpc.ErrorInfo", "google.rpc.BadRequest", "toolcell.v1.Failure"])
+async def test_the_details_of_a_status_can_be_read(zoo: House, symbol: str) -> None:
+    reader = Reader(zoo, STABLE, await zoo.token("traces", tools=()))
+    found = pool_of(await reader.files(file_containing_symbol=symbol)).FindMessageTypeByName(symbol)
+    assert found.full_name == symbol
     await reader.end()
 
 

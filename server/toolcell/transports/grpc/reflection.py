@@ -11,7 +11,9 @@ from typing import Final
 
 import grpc
 from google.protobuf import descriptor_pool
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
 from toolcell.contracts.catalog import Entry, Snapshot
@@ -129,9 +131,10 @@ def _file(index: Index, request: pb.ServerReflectionRequest) -> str | None:
 
 
 def _own_files(services: Iterable[str]) -> Iterator[FileDescriptorProto]:
-    """Yields the files of the server's own services and everything they import."""
+    """Yields the files of the server's own services, of the details in its statuses, and what they import."""
     pool = descriptor_pool.Default()
     waiting = [pool.FindFileContainingSymbol(name) for name in services if name != SERVICES[0]]
+    waiting.append(error_details_pb2.DESCRIPTOR)
     seen: set[str] = set()
     while waiting:
         file = waiting.pop()
@@ -140,9 +143,19 @@ def _own_files(services: Iterable[str]) -> Iterator[FileDescriptorProto]:
         seen.add(file.name)
         waiting += file.dependencies
         made = FileDescriptorProto.FromString(file.serialized_pb)
+        for message in made.message_type:
+            _name_json(message, file.message_types_by_name[message.name])
         yield made
         if file.name == pb.DESCRIPTOR.name:
             yield _stable(made)
+
+
+def _name_json(message: DescriptorProto, descriptor: Descriptor) -> None:
+    """Fills in the fields' JSON names, which generated Python leaves out and clients print by."""
+    for field in message.field:
+        field.json_name = descriptor.fields_by_name[field.name].json_name
+    for nested in message.nested_type:
+        _name_json(nested, descriptor.nested_types_by_name[nested.name])
 
 
 def _stable(alpha: FileDescriptorProto) -> FileDescriptorProto:
