@@ -9,7 +9,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from toolcell.contracts.codec.walk import MOST_VIOLATIONS, Path, Reject, key_segment, rendered
+from toolcell.contracts.codec.walk import MOST_VALUES, MOST_VIOLATIONS, Reject, Segment, rendered
 from toolcell.contracts.fields import is_map, map_entry
 from toolcell.model.errors import Violation
 
@@ -37,6 +37,8 @@ def opened(descriptor: Descriptor, body: bytes) -> Any:
         message = message_factory.GetMessageClass(descriptor).FromString(body)
     except DecodeError:
         raise Reject("MALFORMED", _MALFORMED.format(name=descriptor.full_name)) from None
+    if len(body) > MOST_VALUES:  # a value takes a byte at least
+        _count(message, 0)
     if _holds_unknown(message):
         raise UnknownNumbers(list(islice(_unknown(message, []), MOST_VIOLATIONS)))
     try:
@@ -45,6 +47,17 @@ def opened(descriptor: Descriptor, body: bytes) -> Any:
         )
     except (ValueError, TypeError, RecursionError, json_format.Error):
         raise Reject("OUT_OF_RANGE", _SHAPELESS) from None
+
+
+def _count(message: Message, count: int) -> int:
+    """Counts a message's values on top of others, before they all become Python's; rejects too many."""
+    for field, value in message.ListFields():
+        count += len(value) if field.is_repeated else 1
+        if count > MOST_VALUES:
+            raise Reject("TOO_LARGE", f"holds more than {MOST_VALUES:,} values")
+        for _, part in _parts(field, value):
+            count = _count(part, count)
+    return count
 
 
 def _holds_unknown(message: Message) -> bool:
@@ -58,7 +71,7 @@ def _holds_unknown(message: Message) -> bool:
     return len(known.SerializePartialToString()) != len(message.SerializePartialToString())
 
 
-def _unknown(message: Message, path: Path) -> Iterator[Violation]:
+def _unknown(message: Message, path: list[Segment]) -> Iterator[Violation]:
     for unknown in _fields(message):
         sentence = f"holds the unknown field number {unknown.field_number}; the contract may be a newer one"
         yield Violation(rendered(path), sentence, "UNKNOWN_FIELD")
@@ -71,14 +84,14 @@ def _fields(message: Message) -> Any:
     return UnknownFieldSet(message)
 
 
-def _parts(field: Any, value: Any) -> Iterator[tuple[Path, Message]]:
+def _parts(field: Any, value: Any) -> Iterator[tuple[list[Segment], Message]]:
     """Yields the messages in a field's value, each with what leads to it."""
     if field.message_type is None:
         return
     if is_map(field):
         if map_entry(field)[1].message_type is not None:
             for key, part in value.items():
-                yield [key_segment(str(key))], part
+                yield [(str(key),)], part
     elif field.is_repeated:
         for at, part in enumerate(value):
             yield [at], part
