@@ -230,3 +230,11 @@ def _labelled(site: Site) -> list[Invocation]:
     wanted = InvocationFilter(tool="wait", labels={"going": "away"})
     answer = site.traces.ListInvocations(ListInvocationsRequest(filter=wanted), metadata=site.metadata())
     return list(answer.invocations)
+
+
+def test_a_failure_that_is_too_large_for_a_status_is_left_to_the_record(site: Site) -> None:
+    code, found = status(site, "rant")
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert unpacked(found, Failure) == []
+    assert found.ByteSize() <= 4096
+    assert len(record_of(site, native(site, "rant", {})).failure.message) == 2000

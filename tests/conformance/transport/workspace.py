@@ -17,6 +17,8 @@ service DoorService {
   rpc Miss(Item) returns (Item);
   // Fails with a code that only the server may say.
   rpc Pretend(Item) returns (Item);
+  // Fails with more words than a status holds.
+  rpc Rant(Item) returns (Item);
   // Lets one call in, for whom it concerns.
   rpc Scarce(Item) returns (Item);
   // Fails as nobody declared.
@@ -50,6 +52,7 @@ HANDLERS = {
     "decline": "raise ToolError('No such item.', details={'item': 7})",
     "miss": "raise ToolError('There is none.', code='NOT_FOUND')",
     "pretend": "raise ToolError('Come again.', code='UNAVAILABLE')",
+    "rant": "raise ToolError('No! ' * 1000, details={'why': 'Why? ' * 500})",
     "scarce": "return arguments",
     "crash": "raise KeyError('a secret')",
     "lie": "return {'count': 'many'}",

@@ -36,6 +36,11 @@ def test_every_default_is_what_its_own_reader_gives() -> None:
         ("[grpc]\nlisten = 7\n", "toolcell.toml: grpc.listen must be text"),
         ("[grpc]\nlisten = 'localhost'\n", "must be HOST:PORT"),
         ("[grpc]\nlisten = '127.0.0.1:70000'\n", "must be HOST:PORT"),
+        ("[grpc]\nlisten = '127.0.0.1:\u0663'\n", "must be HOST:PORT"),
+        ("[grpc]\nmessage = 0\n", "must be from 64 KiB to 512 MiB"),
+        ("[grpc]\nmessage = '2 GiB'\n", "must be from 64 KiB to 512 MiB"),
+        (f"[grpc]\ncalls = {'9' * 5000}\n", "is not TOML"),
+        (f"x = {'[' * 100_000}\n", "is not TOML"),
         ("[grpc]\nlisten = '0.0.0.0:7333'\n", "not loopback"),
         ("[grpc]\nlisten = '127.evil.example:7333'\n", "not loopback"),
         ("[grpc]\ncertificate = 'c.pem'\n", "go together"),
@@ -64,3 +69,15 @@ def test_plaintext_off_loopback_only_when_told(tmp_path: Path) -> None:
 def test_a_missing_named_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load({}, file=tmp_path / "none.toml", environment={})
+
+
+@pytest.mark.parametrize(
+    ("given", "is_dev", "mode"),
+    [(None, True, "open"), (None, False, "token"), ("off", True, "off"), ("open", False, "open")],
+)
+def test_who_may_read_the_contracts_is_a_setting_that_is_open_in_dev(
+    given: str | None, is_dev: bool, mode: str
+) -> None:
+    assert load({"grpc.reflection": given}, is_dev=is_dev, environment={}).reflection == mode
+    with pytest.raises(ConfigError, match="must be one of open, token, off"):
+        load({"grpc.reflection": "all"}, environment={})
