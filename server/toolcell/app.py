@@ -26,6 +26,7 @@ from toolcell.pipeline.contract import sentence
 from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, StoreUnusable
 from toolcell.store.lifecycle import Store
@@ -184,7 +185,7 @@ def _level(config: Config) -> int:
 
 def _services(rooms: Rooms) -> Services:
     change = asyncio.Lock()
-    gate = Gate(rooms.tokens, rooms.clock)
+    gate = Gate(rooms.tokens, rooms.clock, Strangers(rooms.clock, rooms.lines.strangers))
 
     def log(text: str) -> None:
         rooms.lines.event("error", text)

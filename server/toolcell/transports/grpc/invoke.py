@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.model.errors import Executed, Refusal
-from toolcell.pipeline.gate import Gate
 from toolcell.transports.grpc import messages, requests, structs
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
 from toolcell.transports.grpc.services import Services
@@ -62,7 +61,7 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
     # look at a stranger's token before its body is read, when there is a crowd: they can fill 32 places.
     async def answer(context: Context) -> bytes:
         traffic.take_new()
-        is_unwelcome = traffic.is_crowded and is_stranger(services.gate, credentials(context)[0])
+        is_unwelcome = traffic.is_crowded and not services.gate.knows(credentials(context)[0])
         inquiry = Inquiry(b"" if is_unwelcome else await read(context), message_bytes)
         call = new_call(services, context, inquiry)
         outcome = await outcome_of(call, services, traffic, context)
@@ -90,15 +89,6 @@ async def outcome_of(call: Call, services: Services, traffic: Traffic, context: 
     except Refusal:
         name_record(context, call)
         raise
-
-
-def is_stranger(gate: Gate, authorization: str) -> bool:
-    """Tells whether the pipeline will refuse these credentials."""
-    try:
-        gate.identify(authorization)
-    except Refusal:
-        return True
-    return False
 
 
 def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
