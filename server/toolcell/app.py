@@ -275,12 +275,10 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
             f"The key or the address cannot be kept in {config.state}: {wrong}. Free its disk, or move away "
             "what stands in the place of dev.key or address."
         ) from None
-    notes = [
-        f"problem: {p.tool or 'file'}: {p.cause}: {sentence(p.where, p.message, p.remedy)}"
-        for p in snapshot.problems
+    interrupted = rooms.store.interrupted
+    problems = [
+        f"{p.tool or 'file'}: {p.cause}: {sentence(p.where, p.message, p.remedy)}" for p in snapshot.problems
     ]
-    if rooms.store.interrupted:
-        notes.insert(0, f"{rooms.store.interrupted} calls were interrupted when the last server died")
     text = welcome(
         __version__,
         address,
@@ -288,7 +286,8 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
         is_tls=config.certificate is not None,
         level=rooms.cells.level,
         tools=[name for name, entry in snapshot.entries.items() if entry.tool.unavailable is None],
-        notes=notes,
+        notes=[f"{interrupted} calls were interrupted when the last server died"] if interrupted else [],
+        problems=problems,
     )
     say(sys.stdout, text)
 

@@ -18,28 +18,21 @@ from toolcell.store.sqlite import open_store
 EVERYTHING = Grants(frozenset(GROUPS), ("*",))
 
 
-class Yesterday(SystemClock):
-    """A clock that is a day late."""
-
-    def wall(self) -> int:
-        """Returns yesterday's microseconds."""
-        return super().wall() - 86_400_000_000
-
-
-async def make_old_token(state: Path) -> str:
-    """Makes a token that expired yesterday, a second after it was made."""
-    clock = Yesterday()
+async def expired_token(state: Path) -> str:
+    """Makes a token that lasts a microsecond: shorter than anybody can ask for."""
+    clock = SystemClock()
     store = await open_store(state, clock=clock, retention=Retention())
-    _, bearer = await TokenBook(store.tokens, clock, "dev").create("old", "", EVERYTHING, 1.0)
-    await store.close()
-    return bearer
+    try:
+        return (await TokenBook(store.tokens, clock, "dev").create("old", "", EVERYTHING, 0.000_001))[1]
+    finally:
+        await store.close()
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server that serves the good tools beside the broken ones; one of its tokens has expired."""
     folder = workspace.make(tmp_path_factory.mktemp("doors"))
-    expired = asyncio.run(make_old_token(folder / ".toolcell"))
+    expired = asyncio.run(expired_token(folder / ".toolcell"))
     with Server.dev(folder) as server:
         state = folder / ".toolcell"
         with Site(
