@@ -41,6 +41,7 @@ class Reason(StrEnum):
     METHOD_NOT_FOUND = auto()
     TOOL_NOT_FOUND = auto()
     INVOCATION_NOT_FOUND = auto()
+    JOB_NOT_FOUND = auto()
     TOKEN_NOT_FOUND = auto()
     REQUEST_INVALID = auto()
     PAGE_TOKEN_INVALID = auto()
@@ -248,6 +249,13 @@ class InvocationNotFound(CallerFault):
     reason, code, keys = Reason.INVOCATION_NOT_FOUND, "NOT_FOUND", ("invocation_id",)
 
 
+class JobNotFound(CallerFault):
+    """No such job, or it is another caller's."""
+
+    reason, code, keys = Reason.JOB_NOT_FOUND, "NOT_FOUND", ("job_id",)
+    sentence = "Job {job_id} does not exist or has expired."
+
+
 class TokenNotFound(CallerFault):
     """No such token."""
 
@@ -445,7 +453,7 @@ class OutputTooLarge(HandlerFault):
 
 
 class Cancelled(HandlerFault):
-    """The caller went away or the server shut down; the handler was killed."""
+    """The caller went away, the job was cancelled, or the server shut down; the handler was killed."""
 
     reason, code, keys = Reason.CANCELLED, "CANCELLED", ("tool",)
     sentence = "The call was cancelled."
