@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from toolcell.model.caller import Grants, Token
 from toolcell.model.errors import Executed, Failure, Reason
+from toolcell.model.job import Job
 from toolcell.model.span import Event, EventKind, Invocation, State, Usage
 from toolcell.store.interface import Row
 
@@ -71,6 +72,8 @@ def invocation_row(record: Invocation) -> dict[str, Any]:
         "cpu_microseconds": min(usage.cpu_microseconds, _MOST),
         "memory_peak_bytes": min(usage.memory_peak_bytes, _MOST),
         "interrupted": int(record.interrupted),
+        "job_id": record.job_id,
+        "attempt": record.attempt,
     }
 
 
@@ -78,7 +81,8 @@ def invocation_from(row: Row) -> Invocation:
     """Reads an invocation from a row of `get_invocation` or `page_invocations`."""
     identity: tuple[str, str, str, str, str, str, str, str, str] = row[:9]
     labels, state, level, create_time, start_time, end_time = row[9:15]
-    input_json, output_json, failure, cpu_microseconds, memory_peak_bytes, interrupted = row[15:]
+    input_json, output_json, failure, cpu_microseconds, memory_peak_bytes, interrupted = row[15:21]
+    job_id, attempt = row[21:]
     return Invocation(
         *identity,
         labels=json.loads(labels),
@@ -92,7 +96,48 @@ def invocation_from(row: Row) -> Invocation:
         failure=_failure_from(json.loads(failure)) if failure else None,
         usage=Usage(cpu_microseconds, memory_peak_bytes),
         interrupted=bool(interrupted),
+        job_id=job_id,
+        attempt=attempt,
     )
+
+
+_JOB_TEXTS: Final = (
+    "job_id",
+    "caller",
+    "token_id",
+    "trace_id",
+    "parent_span_id",
+    "owner",
+    "invocation_id",
+    "revision",
+)
+_JOB_NUMBERS: Final = ("attempt", "create_time", "start_time", "end_time", "cancel_request_time")
+_JOB_FLAGS: Final = ("retry_safe", "is_struct")
+_JOB_FREE_TEXTS: Final = ("tool", "tool_call_id", "arguments_json", "output_json")
+JOB_COLUMNS: Final = (*_JOB_TEXTS, *_JOB_NUMBERS, *_JOB_FLAGS, *_JOB_FREE_TEXTS, "state", "labels", "failure")
+"""The columns of a job in the order that `job_from` reads them."""
+
+
+def job_row(job: Job) -> dict[str, Any]:
+    """Makes the row of a job; labels and failure are JSON."""
+    row: dict[str, Any] = {name: getattr(job, name) for name in (*_JOB_TEXTS, *_JOB_NUMBERS)}
+    row |= {name: int(getattr(job, name)) for name in _JOB_FLAGS}
+    row |= {name: storable(getattr(job, name)) for name in _JOB_FREE_TEXTS}
+    row["state"] = job.state.value
+    row["labels"] = to_json(dict(job.labels))
+    row["failure"] = failure_json(job.failure) if job.failure else None
+    return row
+
+
+def job_from(row: Row) -> Job:
+    """Reads a job from a row of `get_job`, `running_jobs` or `page_jobs`."""
+    found: dict[str, Any] = dict(zip(JOB_COLUMNS, row, strict=True))
+    for name in _JOB_FLAGS:
+        found[name] = bool(found[name])
+    found["state"] = State(found["state"])
+    found["labels"] = json.loads(found["labels"])
+    found["failure"] = _failure_from(json.loads(found["failure"])) if found["failure"] else None
+    return Job(**found)
 
 
 def storable(text: str) -> str:
