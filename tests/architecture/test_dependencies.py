@@ -37,10 +37,8 @@ def complaints(room: str, text: str, beside: frozenset[str] = frozenset()) -> li
     for name, line in imports(text):
         library = name.partition(".")[0]
         rooms = ROOMS.get(library)
-        if is_in(name, f"{SERVER}.runtimes"):
-            found.append(f"line {line}: {name} runs in the child; nothing in the server imports it")
-        elif is_in(room, "runtimes") and library == SERVER:
-            found.append(f"line {line}: {name} is the server's; a runtime runs in the child, without it")
+        if is_in(name, f"{SERVER}.runtimes") != is_in(room, "runtimes") and library == SERVER:
+            found.append(f"line {line}: {name}: runtimes and the server know nothing of each other")
         elif is_bare and library not in {*sys.stdlib_module_names, SERVER, *beside}:
             found.append(f"line {line}: {name} is not in the standard library, and {room} uses nothing else")
         elif rooms and not any(is_in(room, allowed) for allowed in rooms):
@@ -95,6 +93,7 @@ def test_a_library_out_of_its_room_is_noticed(room: str, statement: str) -> None
     [
         ("transports.grpc.server", "import grpc.aio"),
         ("cli.checks", "import sqlite3"),
+        ("runtimes.python.main", "from toolcell.runtimes.python import cell"),
         ("wire.frames", "import json\nfrom toolcell.model import ids"),
         ("pipeline.trace", "import grpcio_is_another_word"),
     ],

@@ -3,11 +3,9 @@
 import asyncio
 import re
 import socket
-import sqlite3
 import stat
 from collections.abc import Iterable
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -20,8 +18,6 @@ WARN: Final = "warn"
 FAIL: Final = "fail"
 
 LEAST_PYTHON = (3, 11)
-LEAST_SQLITE = (3, 37, 0)  # STRICT tables
-WAL_RESET_FIXED = (3, 51, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +90,31 @@ def kernel(required: int) -> list[Check]:
     return [*found, Check("isolation", OK, f"level {level}")]
 
 
-def sqlite() -> Check:
-    """Looks at the SQLite library."""
-    version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info < LEAST_SQLITE:
-        return Check("sqlite", FAIL, version, "install SQLite 3.37 or newer")
-    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
-        advice = "before 3.51.3 two programs that write one database can damage it: let only the server write"
-        return Check("sqlite", WARN, version, advice)
-    return Check("sqlite", OK, version)
+def database(directory: Path) -> list[Check]:
+    """Looks at the SQLite library and at the database of a state folder, also while a server has it open."""
+    from toolcell.store.interface import StoreUnusable
+    from toolcell.store.report import report
+
+    try:
+        found = report(directory)
+    except StoreUnusable as error:
+        return [Check("database", FAIL, f"{error.where}: {error.message}", error.remedy)]
+    advice = "before 3.51.3 two programs that write one database can damage it: let only the server write"
+    library = Check("sqlite", OK if found.is_sqlite_fixed else WARN, found.sqlite_version)
+    if not found.is_sqlite_fixed:
+        library = replace(library, advice=advice)
+    detail = (
+        f"{found.path}, {size(found.size_bytes)}, schema {found.schema}" if found.schema else "not made yet"
+    )
+    return [library, Check("database", OK, detail)]
 
 
 def state(directory: Path) -> list[Check]:
-    """Looks at the state folder: who may read it, how large its databases are, whether they open."""
+    """Looks at who may read the state folder and the key in it."""
     if not directory.is_dir():
         return [Check("state", OK, f"{directory} is made at the first start")]
-    found = [_private(directory, "state", "700")]
-    found += private_files(directory / name for name in ("dev.key", "address"))
-    for database in sorted(directory.glob("*.db")):
-        found.append(_database(database))
-    return found
+    keys = private_files(directory / name for name in ("dev.key", "address"))
+    return [_private(directory, "state", "700"), *keys]
 
 
 def private_files(paths: Iterable[Path | None]) -> list[Check]:
@@ -182,17 +183,6 @@ def _private(path: Path, name: str, mode: str) -> Check:
     if bits & 0o077:
         return Check(name, FAIL, f"{path} has mode {bits:o}: others may read it", f"chmod {mode} {path}")
     return Check(name, OK, f"{path}, mode {bits:o}")
-
-
-def _database(path: Path) -> Check:
-    """Opens a database as a bystander that never writes, so that a running server is not disturbed."""
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.Error as error:
-        advice = "stop the server, keep a copy of the folder, and restore the database from a backup"
-        return Check("database", FAIL, f"{path}: {error}", advice)
-    return Check("database", OK, f"{path}, {size(path.stat().st_size)}")
 
 
 def _serving(directory: Path) -> str:

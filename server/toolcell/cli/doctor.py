@@ -50,7 +50,8 @@ def _examine(file: str | None, flags: dict[str, str | None]) -> list[Check]:
         Check("configuration", OK, str(named) if named.exists() else "defaults: no toolcell.toml here")
     )
     found += checks.kernel(settings.required_level)
-    found += [checks.sqlite(), *checks.state(settings.state), checks.port(settings.listen, settings.state)]
+    found += checks.database(settings.state)
+    found += [*checks.state(settings.state), checks.port(settings.listen, settings.state)]
     found += checks.private_files((settings.key, settings.admin_token_file))
     return found + checks.workspace(settings)
 

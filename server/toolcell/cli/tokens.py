@@ -131,12 +131,25 @@ def _offline(
     note: str,
     ttl: float | None,
 ) -> str:
-    from toolcell.app import create_token_offline
+    from toolcell import app
     from toolcell.model.caller import Grants
+    from toolcell.model.errors import ToolcellError
 
-    return create_token_offline(
-        directory, caller, Grants(frozenset(groups), tools), note=note, ttl_seconds=ttl
-    )
+    grants = Grants(frozenset(groups), tools)
+    try:
+        return app.create_token_offline(directory, caller, grants, note=note, ttl_seconds=ttl)
+    except app.StartError as error:
+        hint = "while a server runs, leave --state away and ask the server"
+        raise CommandError(str(error), exit_code=EXITS["usage"], hint=hint) from None
+    except ToolcellError as error:
+        where = [f"{violation.field}: {violation.description}" for violation in error.violations]
+        raise CommandError(
+            error.message,
+            exit_code=EXITS["invalid arguments"],
+            hint="correct it",
+            where=where,
+            reason=error.reason,
+        ) from None
 
 
 def _row(each: Any) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from toolcell.model.errors import PlatformFault
+from toolcell.model.errors import PlatformFault, StoreUnavailable
 from toolcell.store.interface import Database, Statement
 from toolcell.store.spool import Entry, Spool
 
@@ -35,9 +35,9 @@ async def apply(database: Database, plan: Plan, entries: Sequence[Entry]) -> Non
             for entry in entries:
                 await apply(database, plan, [entry])
             return
+        await database.transaction([mark])
         # Only the type is told: the text of an error may hold what was in the row.
         _log.error("lost row %d (%s): %s", entries[0].sequence, entries[0].kind, type(error).__name__)
-        await database.transaction([mark])
 
 
 class Drain:
@@ -62,6 +62,8 @@ class Drain:
         """
         if self._spool.is_drained:
             return
+        if self._task.done():
+            raise _unavailable("the store is closed")
         future = asyncio.get_running_loop().create_future()
         self._waiters.append((self._spool.last, future))
         self._wanted.set()
@@ -74,6 +76,7 @@ class Drain:
             await self.flush()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._tell(_unavailable("the store is closed"))
 
     async def _work(self) -> None:
         while True:
@@ -81,8 +84,8 @@ class Drain:
             await self._pause(_DELAY_SECONDS)
             try:
                 await self._drain()
-            except PlatformFault as error:
-                self._tell(error)
+            except Exception as error:  # noqa: BLE001 - a defect must not leave readers waiting for ever
+                self._tell(error if isinstance(error, PlatformFault) else _unavailable(type(error).__name__))
                 await self._pause(_RETRY_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
@@ -113,3 +116,7 @@ class Drain:
                 future.set_result(None)
             else:
                 self._waiters.append((sequence, future))
+
+
+def _unavailable(why: str) -> StoreUnavailable:
+    return StoreUnavailable(f"Records cannot reach the database: {why}.", retry_after=5.0)

@@ -103,7 +103,8 @@ class Traces(Protocol):
     def end(self, record: Invocation) -> None:
         """Remembers the final record, also of a call that never began; survives the death of the process.
 
-        Raises StoreFull or StoreUnavailable; the record of a call that had begun then says OUTCOME_UNKNOWN.
+        Raises StoreFull or StoreUnavailable. If the call had begun and its handler ran, the record then says
+        OUTCOME_UNKNOWN, or NODE_LOST where it was begun as `retry_safe`: so must its caller be told.
         """
         ...
 

@@ -8,7 +8,7 @@ from toolcell.model.clock import Clock
 from toolcell.model.errors import PlatformFault
 from toolcell.store.drain import Drain, apply
 from toolcell.store.home import Home
-from toolcell.store.interface import Database, Retention, StoreUnusable
+from toolcell.store.interface import Database, Retention, StoreUnusable, Tokens, Traces
 from toolcell.store.retention import Pruner
 from toolcell.store.spool import LIMIT_BYTES, Entry, Spool, discard, recover
 from toolcell.store.tokens import TokenTable
@@ -28,8 +28,8 @@ class Store:
     ) -> None:
         self._home, self._database, self._spool = home, database, spool
         self._drain = Drain(spool, database, plan)
-        self.tokens: Final = TokenTable(database)
-        self.traces: Final = TraceTable(spool, self._drain, database, clock)
+        self.tokens: Final[Tokens] = TokenTable(database)
+        self.traces: Final[Traces] = TraceTable(spool, self._drain, database, clock)
         self.pruner: Final = Pruner(database, clock, retention)
         self.interrupted = 0
 

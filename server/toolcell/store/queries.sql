@@ -55,6 +55,15 @@ ON CONFLICT (invocation_id) DO UPDATE SET
   cpu_microseconds = excluded.cpu_microseconds, memory_peak_bytes = excluded.memory_peak_bytes,
   interrupted = excluded.interrupted
 
+-- name: finish_invocation
+-- The same for a call whose beginning is here already and whose arguments have not changed: they may be large.
+UPDATE invocation SET
+  tool = :tool, revision = :revision, caller = :caller, token_id = :token_id, tool_call_id = :tool_call_id,
+  labels = :labels, state = :state, isolation_level = :isolation_level, start_time = :start_time,
+  end_time = :end_time, output_json = :output_json, failure = :failure, cpu_microseconds = :cpu_microseconds,
+  memory_peak_bytes = :memory_peak_bytes, interrupted = :interrupted
+WHERE invocation_id = :invocation_id
+
 -- name: add_label
 INSERT INTO label (invocation_id, key, value) VALUES (:invocation_id, :key, :value)
 ON CONFLICT (invocation_id, key) DO NOTHING
@@ -78,7 +87,9 @@ ORDER BY {cursor} DESC LIMIT :limit
 SELECT invocation_id, tool, retry_safe FROM invocation WHERE state IN ('PENDING', 'RUNNING')
 
 -- name: interrupt_invocation
-UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure, end_time = :end_time
+-- A clock that was set back does not make a call end before it came.
+UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure,
+  end_time = CASE WHEN create_time > :end_time THEN create_time ELSE :end_time END
 WHERE invocation_id = :invocation_id AND state IN ('PENDING', 'RUNNING')
 
 -- ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,17 +1,19 @@
 """Keeps the store within its bounds: the oldest invocations go, with their events, a little at a time."""
 
 import asyncio
-import contextlib
+import logging
 from typing import Final
 
 from toolcell.model.clock import Clock
-from toolcell.model.errors import PlatformFault
 from toolcell.store.interface import Database, Retention, Statement
 
 _EVERY_SECONDS: Final = 300.0
 _MOST_EVENTS: Final = 1000
 _MOST_INVOCATIONS: Final = 100  # these may be a megabyte each
 _END_OF_TIME: Final = (1 << 63) - 1
+
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Pruner:
@@ -54,6 +56,8 @@ class Pruner:
 
     async def _work(self) -> None:
         while True:
-            with contextlib.suppress(PlatformFault):  # the next round tries again
+            try:
                 await self.prune()
+            except Exception as error:  # noqa: BLE001 - the next round tries again, whatever it was
+                _log.warning("pruning stopped: %s", error)
             await asyncio.sleep(_EVERY_SECONDS)

@@ -9,6 +9,7 @@ key.
 Everything here belongs to one thread, the event loop's.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -83,7 +84,7 @@ class Spool:
     def hold(self, kind: str, row: Mapping[str, Any]) -> None:
         """Keeps a row for the database in memory only: what is left to do when the file takes nothing."""
         self.last += 1
-        self._keep(Entry(self.last, kind, row, len(row)))
+        self._keep(Entry(self.last, kind, row, len(_line(self.last, kind, row))))
 
     def head(self, limit: int) -> list[Entry]:
         """Returns the oldest rows, at most `limit`, that have not been drained."""
@@ -109,6 +110,7 @@ class Spool:
                 _remove(segment)
             else:
                 os.close(segment.descriptor)
+            segment.descriptor = -1  # a late write fails, and does not go where the number is used next
 
     def _keep(self, entry: Entry) -> None:
         self._waiting.append(entry)
@@ -159,7 +161,8 @@ def _create(directory: Path, first: int) -> _Segment:
 
 def _remove(segment: _Segment) -> None:
     os.close(segment.descriptor)
-    segment.path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what is left is passed over when it is read again
+        segment.path.unlink()
 
 
 def _line(sequence: int, kind: str, row: Mapping[str, Any]) -> bytes:

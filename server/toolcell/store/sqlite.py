@@ -22,7 +22,6 @@ from toolcell.store.writer import Writer
 MEMORY: Final = ":memory:"
 
 _WRITER_PRAGMAS: Final = (
-    "auto_vacuum = INCREMENTAL",  # before the first table, and before WAL writes the first page
     "journal_mode = WAL",
     "synchronous = FULL",
     "wal_autocheckpoint = 4000",
@@ -69,6 +68,7 @@ class SqliteDatabase:
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
         self._readers: ThreadPoolExecutor | None = None
+        self._is_closed = False
 
     async def open(self) -> None:
         """Connects and brings the schema up to date. Raises StoreUnusable."""
@@ -79,6 +79,7 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Finishes what was asked before; the writer goes last, so that it checkpoints."""
+        self._is_closed = True
         if self._readers is not None:
             await asyncio.to_thread(self._readers.shutdown)
         for connection in self._reading:
@@ -101,6 +102,8 @@ class SqliteDatabase:
                 lambda: _fetch(self._connection, statement, parameters)
             )
             return rows
+        if self._is_closed:
+            raise StoreUnavailable("The database is closed. Try again in a moment.", retry_after=1.0)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._read, statement, parameters)
 
@@ -123,6 +126,8 @@ class SqliteDatabase:
     def _prepare(self) -> sqlite3.Connection:
         connection = _connect(self._path)
         try:
+            if not connection.execute("PRAGMA page_count").fetchone()[0]:  # later it would change nothing
+                _apply(connection, ("auto_vacuum = INCREMENTAL",))
             _apply(connection, _WRITER_PRAGMAS)
             self._check(connection)
             _migrate(connection, self._path)

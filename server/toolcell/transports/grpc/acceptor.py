@@ -1,8 +1,8 @@
 """What accepts connections: a grpc.aio server, and the next one when a stranger has ended it.
 
-grpcio (seen in 1.85) decodes the path of every request in its accepting loop. A path that is not UTF-8, which anybody
-can send without a token, ends that loop, and with it the listening socket, for good. The calls in flight go on. So the
-acceptor hears of it and opens the same port again, within milliseconds.
+grpcio (seen in 1.85) decodes the path of every request in its accepting loop. A path that is not UTF-8, which
+anybody can send without a token, ends that loop, and with it the listening socket, for good. The calls in
+flight go on. So the acceptor hears of it and opens the same port again, within milliseconds.
 """
 
 import asyncio

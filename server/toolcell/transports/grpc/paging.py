@@ -6,7 +6,6 @@ filtered anew for its caller.
 """
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -58,8 +57,7 @@ class Page:
 
     def token(self, cursor: str) -> str:
         """Returns the token that continues this query after the row `cursor`."""
-        text = cursor.encode()
-        return base64.urlsafe_b64encode(_digest(self.query, text) + text).decode().rstrip("=")
+        return _token(self.query, cursor.encode())
 
 
 def open_page(request: Paged, query: bytes, usual: int) -> Page:
@@ -82,26 +80,25 @@ def _size(value: int) -> Violations:
         yield Violation("page_size", f"must be from 0 to {MOST_ROWS:,}; it is {value}", "int32.gte_lte")
 
 
+def _token(query: bytes, cursor: bytes) -> str:
+    digest = hashlib.blake2b(len(query).to_bytes(4) + query + cursor, digest_size=_DIGEST_BYTES).digest()
+    return base64.urlsafe_b64encode(digest + cursor).decode().rstrip("=")
+
+
 def _cursor(token: str, query: bytes) -> str:
     if not token:
         return ""
     try:
-        if len(token) > _TOKEN_CHARS:
-            raise ValueError
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        digest, text = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
-        if digest != _digest(query, text):
-            raise ValueError
-        return text.decode()
-    except (ValueError, binascii.Error):
-        raise PageTokenInvalid(
-            "The page token is not one that this query gave. Send `next_page_token` of the page before, "
-            "unchanged, with the same filter and the same caller; or begin anew without a token.",
-            violations=[
-                Violation("page_token", "must be next_page_token of the same query", "PAGE_TOKEN_INVALID")
-            ],
-        ) from None
-
-
-def _digest(query: bytes, cursor: bytes) -> bytes:
-    return hashlib.blake2b(len(query).to_bytes(4) + query + cursor, digest_size=_DIGEST_BYTES).digest()
+        padded = token[:_TOKEN_CHARS] + "=" * (-len(token) % 4)
+        cursor = base64.b64decode(padded, altchars=b"-_", validate=True)[_DIGEST_BYTES:]
+        if token == _token(query, cursor):
+            return cursor.decode()
+    except ValueError:
+        pass
+    raise PageTokenInvalid(
+        "The page token is not one that this query gave. Send `next_page_token` of the page before, "
+        "unchanged, with the same filter and the same caller; or begin anew without a token.",
+        violations=[
+            Violation("page_token", "must be next_page_token of the same query", "PAGE_TOKEN_INVALID")
+        ],
+    )

@@ -1,0 +1,85 @@
+"""One tool's messages: what a model may send, what a handler may answer, and the schemas that say so."""
+
+from functools import cached_property
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor
+
+from toolcell.contracts.codec.text import printed
+from toolcell.contracts.codec.walk import Direction
+from toolcell.contracts.definitions import Definitions
+from toolcell.contracts.exchange import Broken, Exchange
+from toolcell.contracts.schema import Schema
+from toolcell.model.errors import InputInvalid, InputTooLarge, OutputInvalid
+from toolcell.model.tool import MIB
+
+MOST_BYTES: Final = 16 * MIB
+"""Characters of arguments that are looked at, whatever a door lets through."""
+
+
+class Contract:
+    """Decodes arguments and encodes answers of one tool; belongs to the event loop's thread.
+
+    `digest` covers the files it is made from; `generation` counts the loads until it was made.
+    """
+
+    def __init__(
+        self,
+        tool: str,
+        messages: tuple[Descriptor, Descriptor],
+        definitions: Definitions,
+        digest: str,
+        generation: int = 0,
+    ) -> None:
+        self.tool = tool
+        self.digest = digest
+        self.generation = generation
+        self.input, self.output = messages
+        self.definitions = definitions
+        self._arguments = Exchange(self.input, definitions, Direction.INPUT)
+        self._answer = Exchange(self.output, definitions, Direction.OUTPUT)
+
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments; not to be changed."""
+        return Schema(self.definitions, Direction.INPUT).of(self.input)
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the answer; not to be changed."""
+        return Schema(self.definitions, Direction.OUTPUT).of(self.output)
+
+    @cached_property
+    def input_schema_json(self) -> str:
+        """The JSON Schema 2020-12 of the arguments, as text."""
+        return printed(self.input_schema)
+
+    @cached_property
+    def output_schema_json(self) -> str:
+        """The JSON Schema 2020-12 of the answer, as text."""
+        return printed(self.output_schema)
+
+    def decode(self, arguments_json: str) -> str:
+        """Turns JSON text from a model into canonical ProtoJSON text for the handler.
+
+        Names are the proto's own and absent fields without presence have their zero, so that a handler finds
+        them. Empty text is an empty object. Raises InputInvalid with every violation, at most 20, and
+        InputTooLarge.
+        """
+        if len(arguments_json) > MOST_BYTES:
+            raise InputTooLarge(size=len(arguments_json), limit=MOST_BYTES)
+        try:
+            return self._arguments.text(arguments_json)
+        except Broken as broken:
+            raise InputInvalid(violations=broken.violations, tool=self.tool) from None
+
+    def encode(self, value: object) -> str:
+        """Turns a handler's JSON value into canonical ProtoJSON text, zeros printed.
+
+        Raises OutputInvalid; its violations are for the trace, `field` names the first one.
+        """
+        try:
+            return self._answer.value(value)
+        except Broken as broken:
+            field = broken.violations[0].field
+            raise OutputInvalid(violations=broken.violations, tool=self.tool, field=field) from None
