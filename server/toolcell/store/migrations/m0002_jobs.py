@@ -32,7 +32,7 @@ _STEPS: Final = (
       failure TEXT CHECK ((failure IS NOT NULL) = (state IN ('FAILED', 'CANCELLED'))),
       arguments_json TEXT NOT NULL,
       output_json TEXT NOT NULL)""",
-    "CREATE INDEX job_unfinished ON job (state, job_id) WHERE state IN ('PENDING', 'RUNNING')",
+    "CREATE INDEX job_by_state ON job (state, job_id)",
     "CREATE INDEX job_by_caller ON job (caller, job_id)",
     "CREATE INDEX job_by_tool ON job (tool, job_id)",
     "CREATE INDEX job_by_tool_call ON job (tool_call_id, job_id) WHERE tool_call_id <> ''",
