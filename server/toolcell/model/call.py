@@ -40,7 +40,8 @@ class Call:
     A door fills the first four: `authorization` (the metadata value or ""), `traceparent` (or ""), `deadline`
     (seconds on the monotonic clock, or None) and `read`, which decodes the request and raises a Refusal when
     it is not acceptable. For an attempt of a job the engine fills `job` too. The stages give the others, in
-    the order they stand here. `is_begun` says whether the record's first row is written.
+    the order they stand here. `is_begun` says whether the record's first row is written, `progress` is the
+    last thing that the handler said about how far it is.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Call:
         "deadline",
         "is_begun",
         "job",
+        "progress",
         "question",
         "read",
         "record",
@@ -70,6 +72,7 @@ class Call:
     contract: Any
     arguments_json: str
     is_begun: bool
+    progress: Mapping[str, Any]
 
     def __init__(
         self, *, authorization: str, traceparent: str, deadline: float | None, read: Callable[[], Question]
@@ -79,3 +82,4 @@ class Call:
         self.deadline = deadline
         self.read = read
         self.is_begun = False
+        self.progress = {}

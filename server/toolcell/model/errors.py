@@ -144,6 +144,10 @@ class _Blank(dict[str, str]):
 class Refusal(ToolcellError):  # noqa: N818 - the glossary's word
     """Toolcell did not run the handler."""
 
+    def failure(self, *, attempt: int = 0) -> Failure:
+        """Returns what a record says of a call or a job that was refused."""
+        return Failure(self.reason, self.told, self.metadata, self.retryable, self.executed, attempt)
+
 
 class CallerFault(Refusal):
     """The request, its token or its arguments are not acceptable."""

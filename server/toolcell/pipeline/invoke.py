@@ -26,7 +26,7 @@ from toolcell.pipeline.contract import Read, Resolve, Validate
 from toolcell.pipeline.execute import Execute
 from toolcell.pipeline.gate import Authenticate, Gate
 from toolcell.pipeline.grants import Authorize
-from toolcell.pipeline.limits import Rate, Slot
+from toolcell.pipeline.limits import Rate, Slot, Slots
 from toolcell.pipeline.trace import Log, Observe, Record, Trace
 from toolcell.store.interface import Traces
 
@@ -35,6 +35,8 @@ def invoke(
     *,
     gate: Gate,
     snapshot: Callable[[], Snapshot],
+    rate: Rate,
+    slots: Slots,
     cells: Cells,
     traces: Traces,
     clock: Clock,
@@ -42,14 +44,14 @@ def invoke(
     log: Log,
 ) -> Proceed:
     """Builds the chain of a synchronous call; raises DisorderError when the order is wrong."""
-    slot = Slot(clock, traces.begin)
+    slot = Slot(slots, clock, traces.begin)
     return chain(
         Trace(traces, clock, observe, log),
         Authenticate(gate),
         Read(),
         Authorize(),
         Resolve(snapshot, cells.level),
-        Rate(clock),
+        rate,
         Validate(),
         Record(traces, slot),
         slot,
