@@ -16,7 +16,9 @@ from toolcell.wire.conversation import CELL, Conversation, State
 from toolcell.wire.frames import Decoder, Frame, ProtocolError
 
 TERM_GRACE_SECONDS: Final = 2.0
-"""Between SIGTERM and SIGKILL, for a call nobody waits for any more."""
+"""Between SIGTERM and SIGKILL, for a call nobody waits for any more, and for one that is stopped."""
+
+_KILL_SECONDS: Final = 5.0  # for the kernel, to end a process that got SIGKILL
 
 _FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
 _READ_BYTES: Final = 64 * 1024
@@ -98,7 +100,7 @@ class Cell:
         self._said = self._printed = 0
         self._timer: asyncio.TimerHandle | None = None
         self._hint: tuple[int, int] | None = None
-        self._is_dying = self._is_released = False
+        self._is_dying = self._is_stopped = self._is_released = False
         self._loop.add_reader(self._channel.fileno(), self._on_channel)
 
     # ── before the call ─────────────────────────────────────────────────────────────────────────────────────
@@ -158,6 +160,26 @@ class Cell:
             self._dismiss()
             raise
 
+    def stop(self) -> None:
+        """Ends the call with SIGTERM, and 2 s later with SIGKILL.
+
+        `call` returns when the process is dead, or with the answer that came before.
+        """
+        if self._is_stopped or self._ending:
+            return
+        self._is_stopped = True
+        self._signal(signal.SIGTERM)
+        self._again(TERM_GRACE_SECONDS, self._kill)
+
+    def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._again(_KILL_SECONDS, self.abandon)
+
+    def _again(self, seconds: float, then: Callable[[], None]) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, then)
+
     def abandon(self, why: str = "") -> None:
         """Ends the cell at once, whatever it does."""
         self._end(Ending(How.ABANDONED, detail=why))
@@ -192,9 +214,7 @@ class Cell:
             return
         self._relay = None
         self._signal(signal.SIGTERM)
-        if self._timer:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(TERM_GRACE_SECONDS, self.abandon)
+        self._again(TERM_GRACE_SECONDS, self.abandon)
 
     # ── what the cell says ──────────────────────────────────────────────────────────────────────────────────
 
@@ -262,7 +282,8 @@ class Cell:
     def _bury(self) -> None:
         ended, died_by = self._hint or (-1, 0)
         usage = Usage(cpu_microseconds=self.cpu_microseconds)
-        self._end(Ending(How.DIED, exit=ended, signal=died_by, usage=usage))
+        how = How.ABANDONED if self._is_stopped else How.DIED
+        self._end(Ending(how, exit=ended, signal=died_by, usage=usage))
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -36,9 +36,7 @@ MISPLACED = ("--server", "--token", "--ca", "--cert", "--key", "--insecure")
 class Verbs(click.Group):
     """Finds a verb in the table, imports its module, and puts what goes wrong into words and an exit code."""
 
-    def __call__(  # type: ignore[explicit-override] # the decorator came with Python 3.12
-        self, words: Sequence[str] | None = None
-    ) -> int:
+    def __call__(self, words: Sequence[str] | None = None) -> int:
         """Runs the command line and returns its exit code; the words default to those of the process."""
         session = Session()
         try:
@@ -61,15 +59,11 @@ class Verbs(click.Group):
             return EXITS["ok"]
         return result if isinstance(result, int) else EXITS["ok"]
 
-    def list_commands(  # type: ignore[explicit-override] # the decorator came with Python 3.12
-        self, _ctx: click.Context
-    ) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Lists every verb in the order of the table."""
         return list(VERBS)
 
-    def get_command(  # type: ignore[explicit-override] # the decorator came with Python 3.12
-        self, _ctx: click.Context, cmd_name: str
-    ) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports a verb's module and returns its command; None for no verb."""
         if cmd_name not in VERBS:
             return None
@@ -77,7 +71,7 @@ class Verbs(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
-    def resolve_command(  # type: ignore[explicit-override] # the decorator came with Python 3.12
+    def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Finds the verb of a command line; raises CommandError that suggests the nearest one."""

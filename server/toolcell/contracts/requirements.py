@@ -21,7 +21,10 @@ def is_required(field: FieldDescriptor, definitions: Definitions, direction: Dir
     In arguments google.api.field_behavior counts too; in answers, what is always printed is always there.
     """
     rules, message = definitions.rules, field.containing_type
-    if field.is_required or (message is not None and field.name in rules.effective_required(message)):
+    declared = definitions.options.field_rules(field)
+    if field.is_required or (declared is not None and declared.required):
+        return True
+    if message is not None and field.name in rules.effective_required(message):
         return True
     if direction is Direction.INPUT:
         return REQUIRED in definitions.options.behaviors(field)

@@ -23,7 +23,10 @@ MOST_WARM: Final = 64
 Of more, each is compiled again (1 to 4 ms) at its first call.
 """
 
-_LONGEST: Final = 300  # characters of a rule's sentence
+_NEVER_RIGHT: Final = ("No matching overloads", "no_such_field", "unexpected type")
+"""What is said of expressions that are wrong for every value; their types are looked at when they run."""
+
+_LONGEST: Final = 500  # characters of a rule's sentence
 
 
 class RulesInvalid(Exception):  # noqa: N818 - a state of the contract
@@ -90,9 +93,12 @@ def _effective_required(judge: Any, message: Descriptor) -> frozenset[str]:
     try:
         found = judge.collect_violations(message_factory.GetMessageClass(message)())
     except protovalidate.CompilationError as wrong:
-        raise RulesInvalid(f"the rules of {message.full_name} do not compile: {wrong}"[:500]) from None
-    except protovalidate.EvaluationError:  # only this value cannot be judged
-        return frozenset()
+        raise RulesInvalid(f"the rules of {message.full_name} do not compile: {wrong}"[:_LONGEST]) from None
+    except protovalidate.EvaluationError as wrong:
+        if any(words in str(wrong) for words in _NEVER_RIGHT):
+            message_name = f"a rule of {message.full_name}"
+            raise RulesInvalid(f"{message_name} can never be evaluated: {wrong}"[:_LONGEST]) from None
+        return frozenset()  # the rule has no answer for zeros only, such as a division by one
     paths = (violation.proto.field.elements for violation in found if violation.proto.field is not None)
     names = {path[0].field_name for path in paths if len(path) == 1}
     return frozenset(name for name in names if name in message.fields_by_name)

@@ -103,7 +103,7 @@ class Schema:
         if rules is not None and rules.required and field.is_repeated:
             self._apply(node, [_not_empty(field)])
         if (oneof := oneof_of(field)) is not None:
-            self._tell_oneof(node, oneof)
+            self._tell_oneof(node, field, oneof)
         if field.has_default_value:
             _tell_default(node, field)
         if field.GetOptions().deprecated:
@@ -182,7 +182,7 @@ class Schema:
             node[name] = tighter(node[name], value) if tighter and name in node else value
         return True
 
-    def _tell_oneof(self, node: Node, oneof: OneofDescriptor) -> None:
+    def _tell_oneof(self, node: Node, field: FieldDescriptor, oneof: OneofDescriptor) -> None:
         rules = self._definitions.options.read(oneof, ONEOF_RULES)
         count = "exactly" if rules is not None and rules.required else "at most"
         members = [
@@ -190,6 +190,7 @@ class Schema:
             for member in oneof.fields
             if belongs(member, self._definitions, self._direction)
         ]
+        _describe(node, self._definitions.comments.of(oneof) if members[0] == self._name(field) else "")
         _describe(node, f"Set {count} one of: {', '.join(members)}.")
 
 

@@ -55,6 +55,8 @@ def from_job(call: Call, time: int) -> Invocation:
         trace_id=job.trace_id,
         span_id=new_span_id(),
         parent_span_id=job.parent_span_id,
+        caller=job.caller,
+        token_id=job.token_id,
         create_time=time,
         job_id=job.job_id,
         attempt=job.attempt if is_started else job.attempt + 1,
@@ -76,7 +78,6 @@ class Recheck:
         token = self._tokens.recheck(call.job.token_id, self._clock.wall())
         call.caller = Caller(token.caller, token.token_id, token.grants)
         require(call.caller, "invoke")
-        call.record.caller, call.record.token_id = token.caller, token.token_id
         return await proceed(call)
 
 

@@ -67,6 +67,6 @@ class Execute:
             emit(EventKind.EXCEPTION, {"type": fault.reason, "message": fault.message, "violations": found})
             return Outcome(failure=fault.failure(attempt=call.record.attempt))
         if len(output_json) > tool.output_limit_bytes:
-            fault = OutputTooLarge(tool=tool.name, limit=tool.output_limit_bytes)
-            return Outcome(failure=fault.failure(attempt=call.record.attempt))
+            excess = OutputTooLarge(tool=tool.name, limit=tool.output_limit_bytes)
+            return Outcome(failure=excess.failure(attempt=call.record.attempt))
         return Outcome(output_json)

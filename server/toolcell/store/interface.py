@@ -88,6 +88,7 @@ class Traces(Protocol):
     def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - a fact about the tool
         """Remembers that a call starts; it survives the death of the process when this returns.
 
+        A call that waits begins as PENDING, and once more as RUNNING.
         `retry_safe` decides what the record says should the server die meanwhile. Raises StoreFull or
         StoreUnavailable.
         """
