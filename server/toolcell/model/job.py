@@ -177,9 +177,7 @@ def cancel(job: Job, time: int) -> Job | None:
         return None
     if job.state is State.PENDING:
         time = _after(job, time)
-        return _move(
-            job, JobEvent.CANCEL, cancel_request_time=time, end_time=time, failure=_cancelled(job)
-        )
+        return _move(job, JobEvent.CANCEL, cancel_request_time=time, end_time=time, failure=_cancelled(job))
     return _move(job, JobEvent.CANCEL, cancel_request_time=_after(job, time))
 
 
@@ -212,11 +210,6 @@ def recover(job: Job, recorded: Invocation | None, time: int) -> Job | None:
         if recorded.state is State.FAILED and recorded.failure is not None:
             return fail(job, by, recorded.failure, recorded.end_time)
     return lose(job, by, time)
-
-
-def answered_before_it_was_stopped(failure: Failure | None) -> bool:
-    """Tells whether a handler that was told to stop answered nevertheless, instead of dying of it."""
-    return failure is None or failure.reason in {Reason.TOOL_ERROR, Reason.TOOL_TRANSIENT}
 
 
 def _move(job: Job, event: JobEvent, by: Fence | None = None, **changes: Any) -> Job | None:

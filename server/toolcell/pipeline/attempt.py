@@ -13,12 +13,9 @@ There is no *rate*, which was taken when the job was accepted, and no *slot*: th
 slots around the whole chain, as it takes it before it picks the job.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
-from toolcell.cells.pool import Cells
-from toolcell.contracts.catalog import Snapshot
 from toolcell.model import job as states
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.model.caller import Caller
@@ -28,11 +25,12 @@ from toolcell.model.job import Job
 from toolcell.model.span import Invocation, State
 from toolcell.pipeline.chain import Proceed, chain, facts
 from toolcell.pipeline.contract import Read, Resolve, Validate
+from toolcell.pipeline.corridor import Corridor
 from toolcell.pipeline.execute import Execute
 from toolcell.pipeline.gate import require
 from toolcell.pipeline.grants import Authorize
 from toolcell.pipeline.tokens import TokenBook
-from toolcell.pipeline.trace import Log, Observe, Trace
+from toolcell.pipeline.trace import Trace
 from toolcell.store.interface import Jobs, Traces
 
 _GIVEN = facts("traceparent", "deadline", "read", "job")
@@ -108,9 +106,7 @@ class Begin:
         started = states.start(was, self._owner, call.record.invocation_id, self._clock.wall())
         if started is None:
             return False
-        call.job = replace(
-            started, revision=tool.revision, retry_safe=tool.idempotency.is_retry_safe
-        )
+        call.job = replace(started, revision=tool.revision, retry_safe=tool.idempotency.is_retry_safe)
         try:
             is_written = await self._jobs.change(was, call.job)
         except Exception:
@@ -121,27 +117,17 @@ class Begin:
         return is_written
 
 
-def attempt(
-    *,
-    owner: str,
-    tokens: TokenBook,
-    snapshot: Callable[[], Snapshot],
-    cells: Cells,
-    jobs: Jobs,
-    traces: Traces,
-    clock: Clock,
-    observe: Observe,
-    log: Log,
-) -> Proceed:
-    """Builds the chain of an attempt; raises DisorderError when the order is wrong."""
+def attempt(corridor: Corridor, jobs: Jobs, owner: str) -> Proceed:
+    """Builds the chain of an attempt, for this life of the server; raises DisorderError when it is in disorder."""
+    c = corridor
     return chain(
-        Trace(traces, clock, observe, log, opened=from_job),
-        Recheck(tokens, clock),
+        Trace(c.traces, c.clock, c.observe, c.log, opened=from_job),
+        Recheck(c.tokens, c.clock),
         Read(),
         Authorize(),
-        Resolve(snapshot, cells.level),
+        Resolve(c.snapshot, c.cells.level),
         Validate(),
-        Begin(jobs, traces, clock, owner),
-        Execute(cells, traces, clock),
+        Begin(jobs, c.traces, c.clock, owner),
+        Execute(c.cells, c.traces, c.clock),
         given=_GIVEN,
     )

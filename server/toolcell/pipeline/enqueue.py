@@ -13,19 +13,16 @@ the background either.
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from toolcell.contracts.catalog import Snapshot
 from toolcell.model.call import Call, Outcome
-from toolcell.model.clock import Clock
 from toolcell.model.ids import new_id
 from toolcell.model.job import Job
 from toolcell.model.tool import Tool
 from toolcell.pipeline.chain import Proceed, chain, facts
 from toolcell.pipeline.contract import Read, Resolve, Validate
-from toolcell.pipeline.gate import Authenticate, Gate
+from toolcell.pipeline.corridor import Corridor
+from toolcell.pipeline.gate import Authenticate
 from toolcell.pipeline.grants import Authorize
-from toolcell.pipeline.limits import Rate
-from toolcell.pipeline.trace import Log, Observe, Trace
-from toolcell.store.interface import Traces
+from toolcell.pipeline.trace import Trace
 
 Accept = Callable[[Job, Tool], Awaitable[Job]]
 """Keeps a new job of a tool and returns it as it stands; raises a Refusal when there is no room for it."""
@@ -61,26 +58,16 @@ class Enqueue:
         return Outcome(job=await self._accept(job, tool))
 
 
-def enqueue(
-    *,
-    gate: Gate,
-    snapshot: Callable[[], Snapshot],
-    level: int,
-    rate: Rate,
-    traces: Traces,
-    clock: Clock,
-    observe: Observe,
-    log: Log,
-    accept: Accept,
-) -> Proceed:
+def enqueue(corridor: Corridor, accept: Accept) -> Proceed:
     """Builds the chain of StartJob; raises DisorderError when the order is wrong."""
+    c = corridor
     return chain(
-        Trace(traces, clock, observe, log),
-        Authenticate(gate, "jobs"),
+        Trace(c.traces, c.clock, c.observe, c.log),
+        Authenticate(c.gate, "jobs"),
         Read(),
         Authorize(),
-        Resolve(snapshot, level),
-        rate,
+        Resolve(c.snapshot, c.cells.level),
+        c.rate,
         Validate(),
         Enqueue(accept),
     )

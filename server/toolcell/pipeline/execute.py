@@ -28,9 +28,7 @@ class Execute:
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Returns the outcome; raises only when no cell could take the call."""
         record, tool = call.record, call.tool
-        request = Request(
-            record.invocation_id, record.tool_call_id, record.attempt, call.arguments_json
-        )
+        request = Request(record.invocation_id, record.tool_call_id, record.attempt, call.arguments_json)
 
         def emit(kind: EventKind, body: Mapping[str, Any]) -> None:
             self._traces.append(record.invocation_id, Event(self._clock.wall(), kind, body))

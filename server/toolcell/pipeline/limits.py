@@ -133,14 +133,15 @@ class Slots:
         except TimeoutError:
             raise _busy(ConcurrencyLimited, tool, line, "no slot came free in time", pool.max) from None
 
-    def release(self, tool: Tool, seconds: float) -> None:
-        """Gives a slot back that was held for so long."""
+    def release(self, tool: Tool, seconds: float | None = None) -> None:
+        """Gives a slot back that was held for so long; None: nothing ran."""
         line = self._line(tool)
-        line.typical += 0.2 * (seconds - line.typical)
+        if seconds is not None:
+            line.typical += 0.2 * (seconds - line.typical)
         self._release(tool, line)
 
     def pace(self, tool: Tool) -> float:
-        """Returns the seconds that one call of the tool takes of all its slots, lately and on average."""
+        """Returns how many seconds lie between the ends of two calls, lately and when every slot is taken."""
         return self._line(tool).typical / tool.policy.pool.max
 
     def _line(self, tool: Tool) -> _Line:

@@ -92,7 +92,9 @@ def test_a_page_of_jobs_walks_an_index_and_sorts_nothing(
     connection: sqlite3.Connection, chosen: JobFilter, index: str, before: str
 ) -> None:
     _, parts = jobs.SELECTION.of(chosen, before)
-    plan = explain(connection, STATEMENTS["page_jobs"].format(**parts, columns="job.job_id, job.tool, job.state"))
+    plan = explain(
+        connection, STATEMENTS["page_jobs"].format(**parts, columns="job.job_id, job.tool, job.state")
+    )
     assert index in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan)
 

@@ -14,6 +14,7 @@ from toolcell.transports.grpc.status import Context, Log, internal, refuse
 SERVICES: Final = (
     "",
     "toolcell.v1.ToolService",
+    "toolcell.v1.JobService",
     "toolcell.v1.TraceService",
     "toolcell.v1.AdminService",
     "grpc.health.v1.Health",

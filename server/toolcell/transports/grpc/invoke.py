@@ -8,6 +8,7 @@ from toolcell.transports.grpc.doors import Answer, credentials, current_task, re
 from toolcell.transports.grpc.services import Services
 from toolcell.transports.grpc.status import Context
 from toolcell.transports.grpc.traffic import Traffic, draining
+from toolcell.v1.job_service_pb2 import StartJobRequest
 from toolcell.v1.tool_service_pb2 import InvokeRequest, InvokeResponse
 
 PATH = "/toolcell.v1.ToolService/Invoke"
@@ -16,28 +17,30 @@ PATH = "/toolcell.v1.ToolService/Invoke"
 class Inquiry:
     """Reads the question out of a request's bytes when the pipeline asks for it: once its sender is known."""
 
-    __slots__ = ("_body", "_limit", "is_struct")
+    __slots__ = ("_body", "_kind", "_limit")
 
-    def __init__(self, body: bytes, limit: int) -> None:
+    def __init__(
+        self, body: bytes, limit: int, kind: type[InvokeRequest] | type[StartJobRequest] = InvokeRequest
+    ) -> None:
         self._body = body
         self._limit = limit
-        self.is_struct = False
+        self._kind = kind
 
     def __call__(self) -> Question:
         """Returns the question; raises InputTooLarge or RequestInvalid with every violation."""
         requests.bound_size(self._body, self._limit)
-        request = requests.decode(InvokeRequest, self._body)
+        request = requests.decode(self._kind, self._body)
         requests.require(
             requests.tool_name("tool", request.tool),
             requests.text("tool_call_id", request.tool_call_id),
             requests.labels("labels", request.labels),
         )
-        self.is_struct = request.HasField("arguments")
-        if self.is_struct:
+        is_struct = request.HasField("arguments")
+        if is_struct:
             arguments_json = structs.to_json(request.arguments, "arguments")
         else:
             arguments_json = request.arguments_json or "{}"
-        return Question(request.tool, arguments_json, request.tool_call_id, dict(request.labels))
+        return Question(request.tool, arguments_json, request.tool_call_id, dict(request.labels), is_struct)
 
 
 def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
@@ -48,12 +51,12 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
         traffic.take_new()
         authorization, traceparent = credentials(context)
         remaining: float | None = context.time_remaining()
-        inquiry = Inquiry(await read(context), message_bytes)
+        body = await read(context)
         call = Call(
             authorization=authorization,
             traceparent=traceparent,
             deadline=None if remaining is None else monotonic() + remaining,
-            read=inquiry,
+            read=Inquiry(body, message_bytes),
         )
         try:
             outcome = await invoke(call)
@@ -63,13 +66,13 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
             outcome = _cut_off(call)
         finally:
             name_record(context, call)
-        return respond(call, outcome, is_struct=inquiry.is_struct).SerializeToString()
+        return respond(call, outcome).SerializeToString()
 
     return answer
 
 
-def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
-    """Returns the answer to a call; an output that no Struct can hold is JSON text in any case."""
+def respond(call: Call, outcome: Outcome) -> InvokeResponse:
+    """Returns the answer to a call, in the form of its question."""
     record = call.record
     response = InvokeResponse(
         invocation_id=record.invocation_id, duration=messages.duration(record.end_time - record.create_time)
@@ -77,13 +80,7 @@ def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
     if outcome.failure is not None:
         response.failure.CopyFrom(messages.failure_message(outcome.failure))
         return response
-    if is_struct:
-        try:
-            response.output.CopyFrom(structs.from_json(outcome.output_json))
-            return response
-        except structs.Unfit:
-            pass
-    response.output_json = outcome.output_json
+    messages.put_output(response, outcome.output_json, is_struct=call.question.is_struct)
     return response
 
 
