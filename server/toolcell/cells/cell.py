@@ -240,7 +240,12 @@ class Cell:
             self._end(Ending(How.LIED, detail=str(error)))
             return
         if self._last:
-            self._end(Ending(How.ANSWERED, frame=self._last))
+            self._end(Ending(self._how_it_answered(self._last), frame=self._last))
+
+    def _how_it_answered(self, frame: Frame) -> How:
+        """A handler that is told to stop may still answer; that SIGTERM made it fail is no answer."""
+        is_broken_off = frame.kind == "failure" and frame.fields["cause"] != "declared"
+        return How.ABANDONED if self._is_stopped and is_broken_off else How.ANSWERED
 
     def _hear(self, frame: Frame) -> None:
         match frame.kind:

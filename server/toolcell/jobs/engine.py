@@ -241,7 +241,7 @@ class JobEngine:
             if tool is not None:
                 self._slots.release(tool, self._clock.monotonic() - begun)
         job = call.job
-        judged = verdict(job, walk, was_stopped=attempt.was_stopped, time=self._clock.wall())
+        judged = verdict(job, walk, self._clock.wall())
         try:
             after = await self._write(job, judged)
         finally:

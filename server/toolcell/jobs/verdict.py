@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from toolcell.model import job as states
 from toolcell.model.call import Outcome
-from toolcell.model.errors import Executed, Failure, InternalError, PlatformFault, Reason, Refusal
+from toolcell.model.errors import Executed, InternalError, PlatformFault, Reason, Refusal
 from toolcell.model.job import Job
 from toolcell.model.span import State
 
@@ -13,7 +13,7 @@ Verdict = Callable[[Job], Job | None]
 """Says what becomes of a row, whatever it says by now; None: nothing."""
 
 
-def verdict(job: Job, walk: "asyncio.Future[Outcome]", *, was_stopped: bool, time: int) -> Verdict:
+def verdict(job: Job, walk: "asyncio.Future[Outcome]", time: int) -> Verdict:
     """Judges an attempt that has ended at a time; `job` is the row as the attempt wrote it."""
     by = job.fence
     if walk.cancelled():  # it was stopped before a cell had it
@@ -27,7 +27,7 @@ def verdict(job: Job, walk: "asyncio.Future[Outcome]", *, was_stopped: bool, tim
         return _nothing
     if failure is None:
         return lambda row: states.succeed(row, by, outcome.output_json, time)
-    if failure.reason is Reason.CANCELLED or (was_stopped and not _is_answer(failure)):
+    if failure.reason is Reason.CANCELLED:  # it was stopped, and its handler is dead
         return lambda row: states.lose(row, by, time)
     return lambda row: states.fail(row, by, failure, time)
 
@@ -50,8 +50,3 @@ def _refused(job: Job, error: BaseException, time: int) -> Verdict:
 
 def _nothing(row: Job) -> None:  # noqa: ARG001 - the shape of a verdict
     return None
-
-
-def _is_answer(failure: Failure) -> bool:
-    """Tells whether a handler that was told to stop answered nevertheless, instead of dying of it."""
-    return failure.reason in {Reason.TOOL_ERROR, Reason.TOOL_TRANSIENT}

@@ -105,7 +105,9 @@ class Slots:
         return self._is_free(tool, self._line(tool))
 
     async def wait(self, tool: Tool) -> None:
-        """Waits in line for a slot and takes it; cancelling leaves the line."""
+        """Takes a slot, at once or when it is this one's turn; cancelling leaves the line."""
+        if self.take(tool):
+            return
         line = self._line(tool)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.append(turn)
