@@ -7,6 +7,7 @@ from pathlib import Path
 
 from toolcell.contracts.catalog import Catalog
 from toolcell.contracts.contract import Contract
+from toolcell.model.errors import InputInvalid, Violation
 
 PROTOS = Path(__file__).parent
 HANDLER = "def handler(arguments, cell):\n    return {}\n"
@@ -23,6 +24,14 @@ def contracts() -> Mapping[str, Contract]:
 def contract(name: str) -> Contract:
     """Returns one of them."""
     return contracts()[name]
+
+
+def attempt(entry: Contract, text: str) -> tuple[str | None, tuple[Violation, ...]]:
+    """Decodes arguments; returns the canonical text or None, and the violations."""
+    try:
+        return entry.decode(text), ()
+    except InputInvalid as refused:
+        return None, refused.violations
 
 
 def proto(package: str, *methods: str, more: str = "", imports: str = "") -> str:

@@ -7,6 +7,7 @@ import difflib
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -41,15 +42,13 @@ class Verbs(click.Group):
         session = Session()
         try:
             result = self.main(words, prog_name="toolcell", standalone_mode=False, obj=session)
-        except CommandError as error:
-            error.show(as_json=session.as_json)
-            return error.exit_code
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             return EXITS["usage"]
-        except click.ClickException as error:
-            _usage(error).show(as_json=session.as_json)
-            return EXITS["usage"]
+        except (CommandError, click.ClickException) as error:
+            told = error if isinstance(error, CommandError) else _usage(error)
+            told.show(as_json=session.as_json)
+            return told.exit_code
         except (KeyboardInterrupt, click.Abort):
             click.echo("stopped", err=True)
             return EXITS["stopped"]
@@ -57,6 +56,9 @@ class Verbs(click.Group):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())  # the interpreter flushes stdout at its end
             return EXITS["ok"]
+        except Exception:  # noqa: BLE001 - a bug of ours: its stack, and never the exit code of a failed tool
+            traceback.print_exc()
+            return EXITS["internal"]
         return result if isinstance(result, int) else EXITS["ok"]
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

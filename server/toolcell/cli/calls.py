@@ -8,7 +8,7 @@ import click
 
 from toolcell.cli.arguments import ArgumentError, typed
 from toolcell.cli.errors import EXITS, CommandError
-from toolcell.cli.options import as_data, json_option, label, seconds, show_json
+from toolcell.cli.options import as_data, json_option, label, seconds, show_json, word_of
 from toolcell.cli.session import Session
 from toolcell.cli.text import plain, pretty, span
 
@@ -143,7 +143,7 @@ def _show(answer: Any, tool: str) -> int:
             exit_code=_exit_code(answer),
             hint=f"toolcell trace {answer.invocation_id} shows what happened",
             where=[f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in details.items()],
-            reason=error_reason_pb2.ErrorReason.Name(failure.reason).removeprefix("ERROR_REASON_"),
+            reason=word_of(error_reason_pb2.ErrorReason, failure.reason, "ERROR_REASON_"),
         )
     is_terminal = sys.stdout.isatty()
     click.echo(pretty(json.loads(answer.output_json)) if is_terminal else answer.output_json)

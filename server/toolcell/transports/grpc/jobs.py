@@ -4,7 +4,7 @@ from typing import Final
 
 from toolcell.model.call import Call
 from toolcell.model.caller import Caller
-from toolcell.model.errors import Violation
+from toolcell.model.errors import Refusal, Violation
 from toolcell.model.job import Job
 from toolcell.store.interface import JobFilter
 from toolcell.transports.grpc import messages, paging, requests
@@ -46,7 +46,7 @@ class Jobs:
         call = Call(authorization=authorization, traceparent=traceparent, deadline=None, read=inquiry)
         try:
             outcome = await self._start_job(call)
-        except BaseException:
+        except Refusal:
             name_record(context, call)
             raise
         if outcome.job is None:
