@@ -18,8 +18,6 @@ from toolcell.wire.frames import Decoder, Frame, ProtocolError
 TERM_GRACE_SECONDS: Final = 2.0
 """Between SIGTERM and SIGKILL, for a call nobody waits for any more, and for one that is stopped."""
 
-_KILL_SECONDS: Final = 5.0  # for the kernel, to end a process that got SIGKILL
-
 _FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
 _READ_BYTES: Final = 64 * 1024
 _SAID_LIMIT: Final = 2000  # log and progress frames; the runtime itself stops at 1,000
@@ -99,8 +97,7 @@ class Cell:
     async def call(self, frame: bytes, relay: Relay, seconds: float) -> Ending:
         """Sends the call and returns how it ended, `seconds` from now at the latest; the process dies then.
 
-        Raises CellLostError when the call did not reach the process. Cancelling leaves the process SIGTERM
-        and 2 s.
+        Raises CellLostError when the call did not reach the process. Cancelling leaves it SIGTERM and 2 s.
         """
         self._conversation.send("call")
         self._relay = relay
@@ -115,32 +112,22 @@ class Cell:
         except asyncio.CancelledError:
             self._dismiss()
             raise
+        if self._is_stopped:
+            return ending.of_stopped()
         if self._is_unread and ending.how is How.DIED:
             raise CellLostError
         return ending
 
     def stop(self) -> None:
-        """Ends the call with SIGTERM, and 2 s later with SIGKILL.
-
-        `call` returns when the process is dead, or with the answer that came before.
-        """
-        if self._is_stopped or self._ending:
-            return
-        self._is_stopped = True
-        self._signal(signal.SIGTERM)
-        self._again(TERM_GRACE_SECONDS, self._kill)
-
-    def _kill(self) -> None:
-        self._signal(signal.SIGKILL)
-        self._again(_KILL_SECONDS, self.abandon)
-
-    def _again(self, seconds: float, then: Callable[[], None]) -> None:
-        if self._timer:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, then)
+        """Ends the call with SIGTERM, and 2 s later with SIGKILL; `call` returns what comes first."""
+        if not self._is_stopped and not self._ending:
+            self._is_stopped = True
+            self._terminate()
 
     def abandon(self, why: str = "") -> None:
         """Ends the cell at once, whatever it does."""
+        if not self._ending:
+            self._signal(signal.SIGKILL)  # before anybody hears that it is dead
         self._end(Ending(How.ABANDONED, detail=why))
 
     def exited(self, ended: int, died_by: int) -> None:
@@ -172,8 +159,13 @@ class Cell:
         if self._is_released or self._ending:
             return
         self._relay = None
+        self._terminate()
+
+    def _terminate(self) -> None:
         self._signal(signal.SIGTERM)
-        self._again(TERM_GRACE_SECONDS, self.abandon)
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(TERM_GRACE_SECONDS, self.abandon)
 
     # ── what the cell says ──────────────────────────────────────────────────────────────────────────────────
 
@@ -202,12 +194,7 @@ class Cell:
             self._end(Ending(How.LIED, detail=str(error)))
             return
         if self._last:
-            self._end(Ending(self._how_it_answered(self._last), frame=self._last))
-
-    def _how_it_answered(self, frame: Frame) -> How:
-        """A handler that is told to stop may still answer; that SIGTERM made it fail is no answer."""
-        is_broken_off = frame.kind == "failure" and frame.fields["cause"] != "declared"
-        return How.ABANDONED if self._is_stopped and is_broken_off else How.ANSWERED
+            self._end(Ending(How.ANSWERED, frame=self._last))
 
     def _hear(self, frame: Frame) -> None:
         match frame.kind:
@@ -248,8 +235,7 @@ class Cell:
 
     def _bury(self) -> None:
         ended, died_by = self._hint or (-1, 0)
-        how = How.ABANDONED if self._is_stopped else How.DIED
-        self._end(Ending(how, exit=ended, signal=died_by, usage=self._usage_at_end))
+        self._end(Ending(How.DIED, exit=ended, signal=died_by, usage=self._usage_at_end))
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -117,7 +117,7 @@ class Cells:
             except CellLostError:
                 continue  # it was gone before it got anything: another one
             finally:
-                del self._running[request.invocation_id]
+                self._running.pop(request.invocation_id, None)
             return _reply(tool, ending, relay, start_time)
         raise ServerOverloaded(
             f"Cells of {tool.name} are killed before they run.", retry_after=_RETRY_SECONDS

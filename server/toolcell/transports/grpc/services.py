@@ -22,8 +22,6 @@ class Services:
     """
 
     invoke: Callable[[Call], Awaitable[Outcome]]
-    start_job: Callable[[Call], Awaitable[Outcome]]
-    jobs: JobLedger
     gate: Gate
     tokens: TokenBook
     traces: Traces
@@ -32,3 +30,5 @@ class Services:
     clock: Clock
     level: int
     log: Callable[[str], None]
+    start_job: Callable[[Call], Awaitable[Outcome]]
+    jobs: JobLedger
