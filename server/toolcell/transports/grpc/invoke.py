@@ -31,17 +31,29 @@ class Inquiry:
         """Returns the question; raises InputTooLarge or RequestInvalid with every violation."""
         requests.bound_size(self._body, self._limit)
         request = requests.decode(self._kind, self._body)
-        requests.require(
-            requests.tool_name("tool", request.tool),
-            requests.text("tool_call_id", request.tool_call_id),
-            requests.labels("labels", request.labels),
-        )
+        tool, tool_call_id, labels = request.tool, request.tool_call_id, request.labels
+        if labels or not _is_plain(tool, tool_call_id):
+            requests.require(
+                requests.tool_name("tool", tool),
+                requests.text("tool_call_id", tool_call_id),
+                requests.labels("labels", labels),
+            )
         is_struct = request.HasField("arguments")
         if is_struct:
             arguments_json = structs.to_json(request.arguments, "arguments")
         else:
             arguments_json = request.arguments_json or "{}"
-        return Question(request.tool, arguments_json, request.tool_call_id, dict(request.labels), is_struct)
+        return Question(tool, arguments_json, tool_call_id, dict(labels), is_struct)
+
+
+def _is_plain(tool: str, tool_call_id: str) -> bool:
+    """Tells of nearly every request, at a tenth of the price, that it breaks none of the rules."""
+    return (
+        0 < len(tool) <= requests.NAME_LENGTH
+        and len(tool_call_id) <= requests.TEXT_LENGTH
+        and tool.isprintable()
+        and tool_call_id.isprintable()
+    )
 
 
 def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
