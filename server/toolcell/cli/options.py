@@ -10,6 +10,9 @@ from toolcell.cli.session import Session
 from toolcell.cli.text import pretty
 from toolcell.model import quantity
 
+STATES = ("pending", "running", "succeeded", "failed", "cancelled")
+"""Where an invocation or a job may stand, in the words of the command line."""
+
 
 def _keep(context: click.Context, _: click.Parameter, value: bool) -> None:
     context.find_object(Session).as_json = value  # type: ignore[union-attr] # main() puts one there
