@@ -44,7 +44,7 @@ def _refused(job: Job, error: BaseException, time: int) -> Verdict:
     if not is_running:
         return _nothing if is_for_later(error) else lambda row: states.refuse(row, failure, time)
     if refusal.executed is Executed.NO and is_for_later(error):
-        return lambda row: states.requeue(row, by, has_run=False) or states.fail(row, by, failure, time)
+        return lambda row: states.give_back(row, by, failure, time)
     return lambda row: states.fail(row, by, failure, time)
 
 

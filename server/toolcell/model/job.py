@@ -188,6 +188,13 @@ def stop(job: Job, by: Fence, time: int) -> Job | None:
     return _move(job, JobEvent.STOP, by, owner="", failure=_cancelled(job), end_time=_after(job, time))
 
 
+def give_back(job: Job, by: Fence, failure: Failure, time: int) -> Job | None:
+    """Says what becomes of a job whose attempt was refused before a cell had it, for a reason that passes."""
+    if job.cancel_request_time:
+        return stop(job, by, time)
+    return requeue(job, by, has_run=False) or fail(job, by, failure, time)
+
+
 def lose(job: Job, by: Fence, time: int) -> Job | None:
     """Says what becomes of a job whose attempt ended without an answer: the server died, or had to stop it."""
     if job.cancel_request_time:
