@@ -32,7 +32,14 @@ class Ending:
     usage: Usage = field(default_factory=Usage)
 
     def of_stopped(self) -> "Ending":
-        """Returns the end of a call that was told to stop: its answer, if it gave one before it died of that."""
+        """Returns the end of a call that was told to stop: its answer, if it gave one before it died."""
         frame = self.frame
         has_answered = frame and (frame.kind == "result" or frame.fields["cause"] == "declared")
         return self if has_answered else replace(self, how=How.ABANDONED)
+
+    @property
+    def words(self) -> str:
+        """Says it in a few words."""
+        if self.detail:
+            return self.detail
+        return f"signal {self.signal}" if self.signal else f"exit {self.exit}" if self.exit >= 0 else self.how

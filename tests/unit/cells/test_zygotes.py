@@ -1,7 +1,9 @@
 """The lives of zygotes: when they start, what keeps them from starting, when they end."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -191,6 +193,35 @@ async def test_a_waiting_cell_that_was_killed_costs_no_call(cells: Cells, tmp_pa
     for waiting in children(zygote_id):
         os.kill(waiting, signal.SIGKILL)
     assert await zygote_of(cells, tool) == zygote_id
+
+
+async def test_without_descriptors_a_call_is_refused_and_the_next_one_runs(
+    cells: Cells, tmp_path: Path
+) -> None:
+    tool = make_tool(tmp_path, PIDS)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for spare in range(12):
+        used = highest_descriptor()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, hard))
+        try:
+            with contextlib.suppress(ServerOverloaded, ToolUnavailable):
+                await call(cells, tool)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    async with asyncio.timeout(10):
+        await eventually(cells, tool)
+
+
+def highest_descriptor() -> int:
+    return max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+
+
+async def eventually(cells: Cells, tool: Tool) -> int:
+    """Calls a tool until its zygote may be started again."""
+    while True:
+        with contextlib.suppress(ToolUnavailable):
+            return await zygote_of(cells, tool)
+        await asyncio.sleep(0.1)
 
 
 async def test_no_cell_before_the_deadline_is_an_overload(cells: Cells, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from toolcell.model.errors import Refusal, Violation
 from toolcell.model.job import Job
 from toolcell.store.interface import JobFilter
 from toolcell.transports.grpc import messages, paging, requests
-from toolcell.transports.grpc.doors import Method, credentials, read
-from toolcell.transports.grpc.invoke import Inquiry, name_record
+from toolcell.transports.grpc.doors import Method, credentials
+from toolcell.transports.grpc.invoke import Inquiry, body_of, name_record
 from toolcell.transports.grpc.services import Services
 from toolcell.transports.grpc.status import Context
+from toolcell.transports.grpc.traffic import Traffic
 from toolcell.v1 import job_pb2
 from toolcell.v1 import job_service_pb2 as v1
 
@@ -24,7 +25,9 @@ _LONGEST_WAIT: Final = 600
 class Jobs:
     """Starts jobs and answers for them."""
 
-    def __init__(self, services: Services, message_bytes: int) -> None:
+    def __init__(self, services: Services, traffic: Traffic, message_bytes: int) -> None:
+        self._gate = services.gate
+        self._traffic = traffic
         self._start_job = services.start_job
         self._ledger = services.jobs
         self._message_bytes = message_bytes
@@ -41,7 +44,7 @@ class Jobs:
     async def start(self, context: Context) -> bytes:
         """Answers StartJob."""
         authorization, traceparent = credentials(context)
-        body = await read(context)
+        body = await body_of(context, self._gate, self._traffic, authorization)
         inquiry = Inquiry(body, self._message_bytes, v1.StartJobRequest)
         call = Call(authorization=authorization, traceparent=traceparent, deadline=None, read=inquiry)
         try:

@@ -22,7 +22,7 @@ class GrpcServer:
     """Serves toolcell.v1 and grpc.health.v1 on one address."""
 
     def __init__(self, services: Services, listen: Listen) -> None:
-        self._traffic = Traffic(listen.calls)
+        self._traffic = Traffic(listen.calls, "requests (`grpc.calls`)")
         self._health = Health(services.log)
         self._acceptor = Acceptor(listen, self._doors(services, listen.message_bytes), services.log)
         self._closing: asyncio.Task[None] | None = None
@@ -47,7 +47,7 @@ class GrpcServer:
     def _doors(self, services: Services, message_bytes: int) -> Doors:
         doors = Doors(services, self._traffic, message_bytes)
         doors.add_door(invoke.PATH, invoke.door(services, self._traffic, message_bytes))
-        jobs = Jobs(services, message_bytes)
+        jobs = Jobs(services, self._traffic, message_bytes)
         doors.add_door(START, jobs.start)
         for room in (Tools(services), Manifest(services), jobs, Traces(services), Admin(services)):
             doors.add_methods(room.methods())
