@@ -130,11 +130,9 @@ class JobEngine:
         return attempt.call.progress if attempt else {}
 
     async def _keep(self, job: Job, tool: Tool) -> Job:
-        started = states.start(job, self._owner, new_id("inv"), self._clock.wall())
-        if started is not None and not self._lines.has(tool.name) and self._slots.take(tool):
+        if not self._lines.has(tool.name) and self._slots.take(tool):
             self._lines.free(tool.name, job.caller)
-            await self._keep_running(started, tool)
-            return started
+            return await self._keep_running(job, tool)
         try:
             await self._jobs.add(job)
         except BaseException:
@@ -144,16 +142,18 @@ class JobEngine:
         self._serve(tool.name)
         return job
 
-    async def _keep_running(self, job: Job, tool: Tool) -> None:
+    async def _keep_running(self, job: Job, tool: Tool) -> Job:
         """Accepts and starts in one commit; the attempt is known before, so that it can be cancelled at once."""
-        attempt = self._attempts[job.job_id] = _Attempt(call_of(job))
+        started = states.start(job, self._owner, new_id("inv"), self._clock.wall()) or job
+        attempt = self._attempts[job.job_id] = _Attempt(call_of(started))
         try:
-            await self._jobs.add(job)
+            await self._jobs.add(started)
         except BaseException:
             del self._attempts[job.job_id]
             self._slots.release(tool)
             raise
         self._spawn(self._run(attempt, tool))
+        return started
 
     async def _cancel(self, job: Job) -> Job:
         now = self._clock.wall()
