@@ -13,7 +13,7 @@ from tests.bench.workspace import Running, bare, make, serve
 from toolcell.v1 import job_service_pb2 as pb
 from toolcell.v1 import job_service_pb2_grpc as rpc
 
-CLIENTS, SECONDS, ROUNDS = 32, 1.5, 3
+CLIENTS, SECONDS, ROUNDS = 32, 1.0, 3
 REQUEST = pb.StartJobRequest(tool="add0", arguments_json='{"a": 2, "b": 3}')
 HOLD = "import time\ndef handler(arguments, cell):\n    time.sleep(3600)\n"
 ONE_SLOT = """timeout = "1h"

@@ -101,7 +101,7 @@ def invocation_from(row: Row) -> Invocation:
     )
 
 
-_JOB_TEXTS: Final = (
+JOB_COLUMNS: Final = (
     "job_id",
     "caller",
     "token_id",
@@ -110,29 +110,56 @@ _JOB_TEXTS: Final = (
     "owner",
     "invocation_id",
     "revision",
+    "attempt",
+    "create_time",
+    "start_time",
+    "end_time",
+    "cancel_request_time",
+    "retry_safe",
+    "is_struct",
+    "tool",
+    "tool_call_id",
+    "arguments_json",
+    "output_json",
+    "state",
+    "labels",
+    "failure",
 )
-_JOB_NUMBERS: Final = ("attempt", "create_time", "start_time", "end_time", "cancel_request_time")
-_JOB_FLAGS: Final = ("retry_safe", "is_struct")
-_JOB_FREE_TEXTS: Final = ("tool", "tool_call_id", "arguments_json", "output_json")
-JOB_COLUMNS: Final = (*_JOB_TEXTS, *_JOB_NUMBERS, *_JOB_FLAGS, *_JOB_FREE_TEXTS, "state", "labels", "failure")
 """The columns of a job in the order that `job_from` reads them."""
 
 
 def job_row(job: Job) -> dict[str, Any]:
     """Makes the row of a job; labels and failure are JSON."""
-    row: dict[str, Any] = {name: getattr(job, name) for name in (*_JOB_TEXTS, *_JOB_NUMBERS)}
-    row |= {name: int(getattr(job, name)) for name in _JOB_FLAGS}
-    row |= {name: storable(getattr(job, name)) for name in _JOB_FREE_TEXTS}
-    row["state"] = job.state.value
-    row["labels"] = to_json(dict(job.labels))
-    row["failure"] = failure_json(job.failure) if job.failure else None
-    return row
+    return {
+        "job_id": job.job_id,
+        "caller": job.caller,
+        "token_id": job.token_id,
+        "trace_id": job.trace_id,
+        "parent_span_id": job.parent_span_id,
+        "owner": job.owner,
+        "invocation_id": job.invocation_id,
+        "revision": job.revision,
+        "attempt": job.attempt,
+        "create_time": job.create_time,
+        "start_time": job.start_time,
+        "end_time": job.end_time,
+        "cancel_request_time": job.cancel_request_time,
+        "retry_safe": int(job.retry_safe),
+        "is_struct": int(job.is_struct),
+        "tool": storable(job.tool),
+        "tool_call_id": storable(job.tool_call_id),
+        "arguments_json": storable(job.arguments_json),
+        "output_json": storable(job.output_json),
+        "state": job.state.value,
+        "labels": to_json(dict(job.labels)) if job.labels else "{}",
+        "failure": failure_json(job.failure) if job.failure else None,
+    }
 
 
 def job_from(row: Row) -> Job:
     """Reads a job from a row of `get_job`, `running_jobs` or `page_jobs`."""
     found: dict[str, Any] = dict(zip(JOB_COLUMNS, row, strict=True))
-    for name in _JOB_FLAGS:
+    for name in ("retry_safe", "is_struct"):
         found[name] = bool(found[name])
     found["state"] = State(found["state"])
     found["labels"] = json.loads(found["labels"])
