@@ -1,4 +1,4 @@
-"""StartJob is acknowledged when the job is on disk: against a bare group commit on the same disk, in the same run."""
+"""StartJob is acknowledged when the job is on disk: against a bare group commit in the same run."""
 
 import asyncio
 import time
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import grpc
 
-from tests.bench.conftest import Report
 from tests.bench.commits import SERVER, GroupCommit
+from tests.bench.conftest import Report
 from tests.bench.workspace import Running, bare, make, serve
 from toolcell.v1 import job_service_pb2 as pb
 from toolcell.v1 import job_service_pb2_grpc as rpc

@@ -1,7 +1,7 @@
 """Whatever happens in whatever order, servers dying at any moment: a job keeps what model/job promises.
 
-The checker walks through every state that the rules allow: one row, servers that live, die and start again (also
-one that was only believed to be dead, and goes on), a caller that cancels at any time.
+The checker walks through every state that the rules allow: one row, servers that live, die and start again
+(also one that was only believed to be dead, and goes on), a caller that cancels at any time.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ LIVES = ("a", "b", "c")
 
 @dataclass(frozen=True)
 class World:
-    """The row; attempts that go on, each by its fence, with whether its handler has taken effect; all effects."""
+    """The row; attempts that go on, by their fence, and whether each has taken effect; all effects."""
 
     row: Job
     alive: tuple[tuple[Fence, bool], ...] = ()
@@ -71,24 +71,21 @@ def steps(world: World, rules: Rules) -> Iterator[tuple[str, World]]:
 
 def complaint(before: World, after: World) -> str:
     """Says what a step broke; "" for nothing."""
-    row = after.row
-    if before.row.has_ended and before.row != row:
-        return "a job that ended changed"
-    if not row.retry_safe and len(after.effects) > 1:
-        return "a tool that may not be run twice took effect twice"
-    if len(set(after.effects)) != len(after.effects):
-        return "an attempt took effect twice"
-    if row.state is State.SUCCEEDED and before.row != row and before.row.fence not in after.effects:
-        return "an attempt succeeded that has not run"
-    if row.attempt > MOST_ATTEMPTS:
-        return "too many attempts"
-    if row.state is State.PENDING and row.cancel_request_time:
-        return "a job to be cancelled is in line"
-    if row.state is State.CANCELLED and not row.cancel_request_time:
-        return "a job was cancelled that nobody cancelled"
-    if (row.state is State.RUNNING) != bool(row.owner):
-        return "a job runs without an owner, or has one without running"
-    return ""
+    row, ended_now = after.row, before.row != after.row
+    broken = {
+        "a job that ended changed": before.row.has_ended and ended_now,
+        "a tool that may not be run twice took effect twice": not row.retry_safe and len(after.effects) > 1,
+        "an attempt took effect twice": len(set(after.effects)) != len(after.effects),
+        "an attempt succeeded that has not run": row.state is State.SUCCEEDED
+        and ended_now
+        and before.row.fence not in after.effects,
+        "too many attempts": row.attempt > MOST_ATTEMPTS,
+        "a job to be cancelled is in line": row.state is State.PENDING and row.cancel_request_time > 0,
+        "a job was cancelled that nobody cancelled": row.state is State.CANCELLED
+        and not row.cancel_request_time,
+        "a job runs without an owner, or the reverse": (row.state is State.RUNNING) != bool(row.owner),
+    }
+    return next((words for words, is_so in broken.items() if is_so), "")
 
 
 def identity(world: World) -> tuple[object, ...]:

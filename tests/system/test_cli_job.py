@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,20 +27,26 @@ def server(folder: Path) -> Iterator[Server]:
         yield running
 
 
+ON_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C becomes SIGINT
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class Terminal:
     """The command line on a terminal of its own."""
 
     def __init__(self, folder: Path, *words: str) -> None:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [PROGRAMS / "toolcell", *words],
+            [sys.executable, "-c", ON_TERMINAL, PROGRAMS / "toolcell", *words],
             cwd=folder,
             env=environment(NO_COLOR="1"),
             stdin=slave,
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
         )
         os.close(slave)
         self.shown = ""

@@ -7,7 +7,7 @@ import click
 from toolcell.cli.errors import EXITS
 from toolcell.cli.options import as_data, json_option, seconds, show_json
 from toolcell.cli.outcomes import exit_code, show_outcome
-from toolcell.cli.questions import arguments_json, question_options
+from toolcell.cli.questions import given, question_options, with_words
 from toolcell.cli.session import Session
 from toolcell.cli.text import plain, span
 
@@ -45,8 +45,9 @@ def call(
     from toolcell.cli.client import Client
     from toolcell.v1 import tool_service_pb2
 
+    text = given(arguments)
     with Client(session) as client:
-        text = arguments_json(client, tool, arguments, words)
+        text = with_words(client, tool, text, words)
         request = tool_service_pb2.InvokeRequest(
             tool=tool, arguments_json=text, tool_call_id=tool_call_id, labels=dict(labels)
         )

@@ -7,7 +7,7 @@ import click
 from toolcell.cli.errors import EXITS
 from toolcell.cli.options import STATES, as_data, json_option, label, seconds, show_json, word_of
 from toolcell.cli.outcomes import exit_code, show_outcome
-from toolcell.cli.questions import arguments_json, question_options
+from toolcell.cli.questions import given, question_options, with_words
 from toolcell.cli.session import Session
 from toolcell.cli.text import moment, paint, plain, span, table
 
@@ -46,8 +46,9 @@ def start(
     from toolcell.cli.waiting import follow
     from toolcell.v1 import job_service_pb2
 
+    text = given(arguments)
     with Client(session) as client:
-        text = arguments_json(client, tool, arguments, words)
+        text = with_words(client, tool, text, words)
         request = job_service_pb2.StartJobRequest(
             tool=tool, arguments_json=text, tool_call_id=tool_call_id, labels=dict(labels)
         )

@@ -47,11 +47,10 @@ def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def arguments_json(client: "Client", tool: str, word: str | None, words: tuple[str, ...]) -> str:
-    """Returns the JSON text of the arguments; asks the server for the tool's schema when there are -a words."""
+def with_words(client: "Client", tool: str, text: str, words: tuple[str, ...]) -> str:
+    """Returns the JSON text of the arguments with the -a words; asks the server for the tool's schema."""
     from toolcell.v1 import tool_service_pb2
 
-    text = _given(word)
     if not words:
         return text
     question = tool_service_pb2.GetToolRequest(name=tool)
@@ -59,7 +58,7 @@ def arguments_json(client: "Client", tool: str, word: str | None, words: tuple[s
     return json.dumps(_merged(text, words, schema), ensure_ascii=False)
 
 
-def _given(word: str | None) -> str:
+def given(word: str | None) -> str:
     """Returns the JSON text of the arguments: the word itself, a file's content or stdin's."""
     if word is None or (word != "-" and not word.startswith("@")):
         return word or ""

@@ -26,8 +26,8 @@ _PAUSE_SECONDS = 0.2
 def follow(client: Client, job: Any, timeout: float | None) -> Any:
     """Returns a job when it has ended, or as it stands after so many seconds.
 
-    On a terminal Ctrl-C asks whether to cancel the job. Anywhere else, and when it comes again, the job goes on:
-    then raises CommandError that says how to find it.
+    On a terminal Ctrl-C asks whether to cancel the job. Anywhere else, and when it comes again, the job goes
+    on: then raises CommandError that says how to find it.
     """
     end = time.monotonic() + timeout if timeout is not None else None
     while True:

@@ -1,9 +1,9 @@
 """Runs jobs: takes them in, gives them slots in the order they came, and writes down what became of them.
 
-Everything here belongs to the event loop's thread. A tool with jobs in line has one task that waits for a slot,
-in the same line as callers do, so neither can starve the other; with the slot it takes the first job and lets it
-run. The rows on disk are the truth (see model/job): what is in memory can be made anew from them, which is what
-`recover` does when a server starts.
+Everything here belongs to the event loop's thread. A tool with jobs in line has one task that waits for a
+slot, in the same line as callers do, so neither can starve the other; with the slot it takes the first job
+and lets it run. The rows on disk are the truth (see model/job): what is in memory can be made anew from
+them, which is what `recover` does when a server starts.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class JobEngine:
         self._is_draining = False
         self._not_before = 0.0
 
-    # ── a server's life ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── a server's life ─────────────────────────────────────────────────────────────────────────────────────
 
     async def recover(self) -> None:
         """Takes in what the last server left, and begins to run it. Raises StoreFull or StoreUnavailable."""
@@ -79,9 +79,9 @@ class JobEngine:
     async def drain(self, grace_seconds: float) -> None:
         """Starts no more attempts, and ends those that run; may be called again with a shorter grace.
 
-        Those of retry-safe tools are stopped at once and their jobs put back in line, for the next server. The
-        others have the grace to finish; after it their jobs have FAILED with OUTCOME_UNKNOWN. What cannot be
-        written down in time, the next server finds as after a crash.
+        Those of retry-safe tools are stopped at once and their jobs put back in line, for the next server.
+        The others have the grace to finish; after it their jobs have FAILED with OUTCOME_UNKNOWN. What
+        cannot be written down in time, the next server finds as after a crash.
         """
         self._is_draining = True
         self.waits.close()
@@ -101,7 +101,7 @@ class JobEngine:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
 
-    # ── what callers ask ────────────────────────────────────────────────────────────────────────────────────────
+    # ── what callers ask ────────────────────────────────────────────────────────────────────────────────────
 
     async def accept(self, job: Job, tool: Tool) -> Job:
         """Keeps a new job and returns it as it stands: RUNNING when a slot was free, else PENDING.
@@ -143,7 +143,7 @@ class JobEngine:
         return job
 
     async def _keep_running(self, job: Job, tool: Tool) -> Job:
-        """Accepts and starts in one commit; the attempt is known before, so that it can be cancelled at once."""
+        """Accepts and starts in one commit; the attempt is known before, so it can be cancelled at once."""
         started = states.start(job, self._owner, new_id("inv"), self._clock.wall()) or job
         attempt = self._attempts[job.job_id] = _Attempt(call_of(started))
         try:
@@ -170,13 +170,13 @@ class JobEngine:
         wait = min(_LONGEST_WAIT, max(_SHORTEST_WAIT, pace))
         whose = f"of {tool.name!r}" if scope == "tool" else "of this caller"
         return QueueFull(
-            f"{self._lines.most} jobs {whose} wait already. There is no new job. Wait {wait:.1f} s, then start it.",
+            f"{self._lines.most} jobs {whose} wait already. There is no new job. Start it in {wait:.1f} s.",
             tool=tool.name,
             limit=self._lines.most,
             retry_after=wait,
         )
 
-    # ── the line ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the line ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _serve(self, tool: str) -> None:
         """Makes sure that a tool's line moves on."""
@@ -228,7 +228,7 @@ class JobEngine:
             self._not_before = self._clock.monotonic() + _PAUSE_SECONDS
         self._serve(waiting.tool)
 
-    # ── an attempt ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── an attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _run(self, attempt: _Attempt, tool: Tool | None) -> None:
         call, begun = attempt.call, self._clock.monotonic()
@@ -261,7 +261,7 @@ class JobEngine:
         if attempt.walk is not None and not is_in_cell:
             attempt.walk.cancel()
 
-    # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _change(self, job: Job, judged: Verdict) -> Job:
         """Writes what becomes of a row; when it changed meanwhile, judges again. Returns it as it stands."""

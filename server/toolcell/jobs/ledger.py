@@ -36,7 +36,7 @@ class JobLedger:
         return job
 
     async def page(self, caller: Caller, chosen: JobFilter, before: str, limit: int) -> list[Job]:
-        """Returns at most `limit` jobs older than the id `before`, newest first, of those the caller may see."""
+        """Returns at most `limit` jobs that the caller may see, older than the id `before`, newest first."""
         allowed = replace(chosen, caller=visible(caller, chosen.caller, EVERYBODY))
         return await self._jobs.page(allowed, before, limit)
 

@@ -43,7 +43,7 @@ class Lines:
         self._lines.setdefault(waiting.tool, OrderedDict())[waiting.job_id] = waiting
 
     def put_back(self, waiting: Waiting) -> None:
-        """Puts a job that was taken, or that an earlier server left, in front; there is always a place for it."""
+        """Puts a job in front that was taken, or that an earlier server left; it has a place in any case."""
         self._count(waiting.tool, waiting.caller, 1)
         self.put(waiting)
         self._lines[waiting.tool].move_to_end(waiting.job_id, last=False)

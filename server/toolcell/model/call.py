@@ -27,7 +27,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the handler did, `output_json` (canonical ProtoJSON text) or a `failure`; or the `job` that will do it."""
+    """What the handler did, `output_json` (canonical ProtoJSON text) or `failure`; or the `job` to do it."""
 
     output_json: str = ""
     failure: Failure | None = None

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 GROUPS: Final = ("invoke", "jobs", "jobs.all", "traces", "traces.all", "admin")
-"""Every grant group: ToolService, JobService on one's own jobs and on everybody's, TraceService likewise, AdminService."""
+"""Every group: ToolService, JobService (own jobs, everybody's), TraceService (likewise), AdminService."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ def new_span_id() -> str:
 class _Pool:
     """Random bytes of the kernel, fetched some hundred at a time.
 
-    Asking it gives the interpreter's lock away: beside a busy thread that costs more than all the rest of an id.
+    Asking it gives the interpreter's lock away: beside a busy thread that costs more than all the rest of an
+    id.
     """
 
     def __init__(self) -> None:

@@ -7,29 +7,31 @@ A job is a row, and an *attempt* is one walk of its call through the pipeline, i
 invocation. The row is the truth; attempts come and go with the process that runs them. Three rules keep the
 row honest, whatever dies when:
 
-1.  *What was answered is on disk.* A job is PENDING or RUNNING in the database before StartJob answers, RUNNING
-    before its handler gets the call, ended before anybody reads that it ended, and its cancellation is written
-    before CancelJob answers. So a server that dies at any moment leaves a row that tells the next one what may
-    have happened: PENDING means that no handler has the call, RUNNING that one may have it.
+1.  *What was answered is on disk.* A job is PENDING or RUNNING in the database before StartJob answers,
+    RUNNING before its handler gets the call, ended before anybody reads that it ended, and its cancellation
+    is written before CancelJob answers. So a server that dies at any moment leaves a row that tells the next
+    one what may have happened: PENDING means that no handler has the call, RUNNING that one may have it.
 
-2.  *Only the attempt that the row names may end it.* An attempt is named by its number and its owner, the life of
-    the server that started it. Events of an attempt (`FENCED`) carry that name, and change nothing when the row
-    names another: a server that was stopped for an hour and wakes up cannot write over what the next one did.
+2.  *Only the attempt that the row names may end it.* An attempt is named by its number and its owner, the
+    life of the server that started it. Events of an attempt (`FENCED`) carry that name, and change nothing
+    when the row names another: a server that was stopped for an hour and wakes up cannot write over what the
+    next one did.
 
-3.  *A tool that may not be run twice is not run twice.* When an attempt is lost (its server died, or had to stop
-    it), a retry-safe tool is put back in line, at most until its fourth attempt; the job of any other tool has
-    FAILED with OUTCOME_UNKNOWN, and somebody has to look. An attempt that was refused before a cell had it is
-    put back in line in any case: nothing ran.
+3.  *A tool that may not be run twice is not run twice.* When an attempt is lost (its server died, or had to
+    stop it), a retry-safe tool is put back in line, at most until its fourth attempt; the job of any other
+    tool has FAILED with OUTCOME_UNKNOWN, and somebody has to look. An attempt that was refused before a cell
+    had it is put back in line in any case: nothing ran.
 
-A cancellation is a wish: it is written down, the handler is killed, and the row says CANCELLED once the handler is
-dead. An answer that came before that wins. A job whose cancellation was asked for is never put back in line.
+A cancellation is a wish: it is written down, the handler is killed, and the row says CANCELLED once the
+handler is dead. An answer that came before that wins. A job whose cancellation was asked for is never put
+back in line.
 
-Rows that ended never change. What a table of (state, event) does not hold is no transition: the event comes too
-late, or from an attempt that is not the row's any more, and changes nothing.
+Rows that ended never change. What a table of (state, event) does not hold is no transition: the event comes
+too late, or from an attempt that is not the row's any more, and changes nothing.
 
-The functions are pure: they take a row and return the next one, or None when the event does not apply. The store
-writes a row only over the very one it was made from (`STEERING` is what it compares), so two events that race are
-two transitions, one after the other.
+The functions are pure: they take a row and return the next one, or None when the event does not apply. The
+store writes a row only over the very one it was made from (`STEERING` is what it compares), so two events
+that race are two transitions, one after the other.
 """
 
 from collections.abc import Mapping
@@ -92,10 +94,10 @@ class Fence:
 class Job:
     """A job as kept. Times are microseconds since the epoch; 0 and "" mean not set.
 
-    `arguments_json` is the caller's own text, and `is_struct` says whether it came as a Struct: the answer has
-    the same form. `owner` names the life of the server that runs it, "" while none does. `retry_safe` and
-    `revision` are those of the tool when it was accepted, later of its last attempt, and `invocation_id` and
-    `start_time` are the last attempt's too.
+    `arguments_json` is the caller's own text, and `is_struct` says whether it came as a Struct: the answer
+    has the same form. `owner` names the life of the server that runs it, "" while none does. `retry_safe`
+    and `revision` are those of the tool when it was accepted, later of its last attempt, and `invocation_id`
+    and `start_time` are the last attempt's too.
     """
 
     job_id: str
@@ -172,7 +174,7 @@ def requeue(job: Job, by: Fence, *, has_run: bool) -> Job | None:
 
 
 def cancel(job: Job, time: int) -> Job | None:
-    """Cancels a job that waits, or writes down that one which runs is to be cancelled; the first time stays."""
+    """Cancels a job that waits, or notes that one which runs is to be cancelled; the first time stays."""
     if job.cancel_request_time:
         return None
     if job.state is State.PENDING:
@@ -196,7 +198,7 @@ def give_back(job: Job, by: Fence, failure: Failure, time: int) -> Job | None:
 
 
 def lose(job: Job, by: Fence, time: int) -> Job | None:
-    """Says what becomes of a job whose attempt ended without an answer: the server died, or had to stop it."""
+    """Says what becomes of a job whose attempt gave no answer: the server died, or had to stop it."""
     if job.cancel_request_time:
         return stop(job, by, time)
     if (again := requeue(job, by, has_run=True)) is not None:

@@ -9,8 +9,8 @@
     begin         the row says RUNNING before a handler can take effect
     execute       as for every call
 
-There is no *rate*, which was taken when the job was accepted, and no *slot*: the engine holds one of the tool's
-slots around the whole chain, as it takes it before it picks the job.
+There is no *rate*, which was taken when the job was accepted, and no *slot*: the engine holds one of the
+tool's slots around the whole chain, as it takes it before it picks the job.
 """
 
 from dataclasses import replace
@@ -118,7 +118,7 @@ class Begin:
 
 
 def attempt(corridor: Corridor, jobs: Jobs, owner: str) -> Proceed:
-    """Builds the chain of an attempt, for this life of the server; raises DisorderError when it is in disorder."""
+    """Builds the chain of an attempt, for a life of the server; raises DisorderError when it is wrong."""
     c = corridor
     return chain(
         Trace(c.traces, c.clock, c.observe, c.log, opened=from_job),

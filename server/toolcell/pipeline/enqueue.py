@@ -1,4 +1,4 @@
-"""The chain of StartJob: everything that can refuse a call, and then the job is put on disk instead of in a cell.
+"""The chain of StartJob: everything that can refuse a call; then a job is put on disk, not into a cell.
 
 The stages are those of `invoke`, in its order and for its reasons:
 
@@ -6,8 +6,8 @@ The stages are those of `invoke`, in its order and for its reasons:
                   (here: deduplicate)
     enqueue       the job is durable when this returns; it may run already
 
-Authenticate asks for the group `invoke` besides `jobs`: a job is a call, and who may not call may not do so in
-the background either.
+Authenticate asks for the group `invoke` besides `jobs`: a job is a call, and who may not call may not do so
+in the background either.
 """
 
 from collections.abc import Awaitable, Callable

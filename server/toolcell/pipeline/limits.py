@@ -86,7 +86,7 @@ class _Line:
 
 
 class Slots:
-    """Every tool's slots, for calls and attempts of jobs alike; who waits is served in the order they came."""
+    """Every tool's slots, for calls and attempts of jobs alike; who waits is served in order."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -125,7 +125,7 @@ class Traces(Protocol):
 
 
 class Jobs(Protocol):
-    """Jobs as kept. What was written is durable on return; every method raises StoreFull or StoreUnavailable."""
+    """Jobs as kept. What was written is durable; all methods raise StoreFull or StoreUnavailable."""
 
     async def add(self, job: Job) -> None:
         """Keeps a new job, whatever its state."""

@@ -44,7 +44,7 @@ class JobTable:
         return job_from(rows[0]) if rows else None
 
     async def change(self, was: Job, job: Job) -> bool:
-        """Writes what became of a job, durably; returns False when its row is not what `was` says any more."""
+        """Writes what became of a job, durably; returns False when its row is not as `was` says any more."""
         parameters = job_row(job) | {f"was_{name}": getattr(was, name) for name in STEERING}
         return bool(await self._database.execute("change_job", parameters))
 

@@ -1,4 +1,4 @@
-"""Keeps the store within its bounds: the oldest invocations and jobs go, with what is theirs, a little at a time."""
+"""Keeps the store within its bounds: the oldest invocations and jobs go, a little at a time."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ class Pruner:
         return count
 
     async def _chunk(self, before: int) -> tuple[int, int]:
-        """Deletes the oldest made before a time; returns how many events, and how many invocations and jobs."""
+        """Deletes the oldest made before a time; returns how many events, how many invocations and jobs."""
         bounds = {
             "before": before,
             "events": _MOST_EVENTS,

@@ -16,7 +16,7 @@ class Filter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A table with its key and its table of labels, and what each field of its filter means when it is set."""
+    """A table, its key, its table of labels, and what each field of its filter means when it is set."""
 
     table: str
     key: str

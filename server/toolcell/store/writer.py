@@ -128,7 +128,7 @@ class Writer:
         return True
 
     def _run_apart(self, operations: list[_Operation]) -> None:
-        """Runs a batch so that a bad operation fails alone; a savepoint costs three times as much as a row."""
+        """Runs a batch so that a bad operation fails alone; a savepoint costs three times a row."""
         execute = self._connection.execute
         for operation in operations:
             execute("SAVEPOINT operation")

@@ -20,7 +20,7 @@ from toolcell.model.caller import GROUPS, Caller, Grants
 from toolcell.model.clock import SystemClock
 from toolcell.model.errors import Cancelled, HandlerFault, InputInvalid, Violation
 from toolcell.model.job import Job
-from toolcell.model.span import EventKind, Usage
+from toolcell.model.span import EventKind, State, Usage
 from toolcell.model.tool import Idempotency, Policy, Pool, Rate, Tool
 from toolcell.pipeline import limits
 from toolcell.pipeline.corridor import Corridor
@@ -83,6 +83,12 @@ class Bench:
         """Waits until just these calls run."""
         async with self._changed:
             await self._changed.wait_for(lambda: set(numbers) <= set(self.running))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets everybody else have their turns until something is so."""
+    while not condition():  # noqa: ASYNC110 - nobody would set an event: what is looked at is inside
+        await asyncio.sleep(0)
 
 
 def decode(arguments_json: str) -> str:
@@ -157,6 +163,14 @@ class Works:
         )
         job = (await self.chain(call)).job
         assert job is not None
+        return job
+
+    async def pending(self, bearer: str = "") -> Job:
+        """Starts three jobs of the safe tool and returns the third, which has to wait."""
+        for number in "12":
+            await self.start(number)
+        job = await self.start("3", bearer=bearer)
+        assert job.state is State.PENDING
         return job
 
     async def row(self, job: Job) -> Job:

@@ -1,4 +1,4 @@
-"""The table of states: every event in every state, the fence, the guards; the same in SQL and in the README."""
+"""The table of states: every event in every state, fence and guards; the same in SQL and the README."""
 
 import re
 import sqlite3
@@ -15,6 +15,7 @@ from toolcell.model.errors import Executed, Failure, Reason
 from toolcell.model.job import ENDED, FENCED, INITIAL, MOST_ATTEMPTS, STEERING, TABLE, Fence, Job, JobEvent
 from toolcell.model.span import Invocation, State
 from toolcell.store.migrations import MIGRATIONS
+from toolcell.store.queries import STATEMENTS
 from toolcell.store.rows import job_row
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +27,9 @@ def a_job(state: State = State.PENDING, **more: Any) -> Job:
     """Makes a job in a state, as a server would have left it there."""
     job = Job("job_1", "t", "ada", "tok", "tr", NOW, "{}", retry_safe=True, revision="r")
     if state in {State.RUNNING, State.SUCCEEDED, State.FAILED}:
-        job = replace(job, attempt=1, owner="life", invocation_id="inv_1", start_time=NOW, state=State.RUNNING)
+        job = replace(
+            job, attempt=1, owner="life", invocation_id="inv_1", start_time=NOW, state=State.RUNNING
+        )
     if state in ENDED:
         job = replace(job, owner="", end_time=NOW + 5, state=state)
     if state in {State.FAILED, State.CANCELLED}:
@@ -180,8 +183,7 @@ def connection() -> sqlite3.Connection:
 def keep(connection: sqlite3.Connection, job: Job) -> None:
     row = job_row(job)
     connection.execute("DELETE FROM job")
-    names = ", ".join(f":{name}" for name in row)
-    connection.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({names})", row)
+    connection.execute(STATEMENTS["add_job"], row)
 
 
 def test_the_database_knows_the_same_states(connection: sqlite3.Connection) -> None:

@@ -34,6 +34,7 @@ from toolcell.pipeline.enqueue import enqueue
 from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, Traces
+from toolcell.store.lifecycle import Store
 from toolcell.store.sqlite import open_store
 from toolcell.transports.grpc.server import GrpcServer, Listen, Services
 from toolcell.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -113,18 +114,7 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
 
     gate = Gate(tokens, clock)
     cells = Bench()
-    corridor = Corridor(
-        gate=gate,
-        tokens=tokens,
-        snapshot=lambda: snapshot_of_works(SAFE, UNSAFE),
-        rate=limits.Rate(clock),
-        slots=limits.Slots(clock),
-        cells=cast("Cells", cells),
-        traces=store.traces,
-        clock=clock,
-        observe=lambda _: None,
-        log=log.append,
-    )
+    corridor = corridor_of(store, tokens, cells, log)
     engine = JobEngine(corridor, store.jobs, Waits(10))
     services = Services(
         invoke,
@@ -150,6 +140,23 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
         await server.drain(0)
         await engine.drain(0)
         await store.close()
+
+
+def corridor_of(store: Store, tokens: TokenBook, cells: Bench, log: list[str]) -> Corridor:
+    """Builds what jobs walk through; their tools are those of the works."""
+    clock = SystemClock()
+    return Corridor(
+        gate=Gate(tokens, clock),
+        tokens=tokens,
+        snapshot=lambda: snapshot_of_works(SAFE, UNSAFE),
+        rate=limits.Rate(clock),
+        slots=limits.Slots(clock),
+        cells=cast("Cells", cells),
+        traces=store.traces,
+        clock=clock,
+        observe=lambda _: None,
+        log=log.append,
+    )
 
 
 def tool(name: str, unavailable: Unavailable | None = None, **parts: Any) -> Tool:

@@ -1,4 +1,4 @@
-"""The doors of JobService: the form of questions and answers, who may ask what, and every refusal of a field."""
+"""The doors of JobService: the form of questions and answers, who may ask what, what is refused."""
 
 import asyncio
 
@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 
+from tests.unit.jobs.works import until
 from tests.unit.transports.house import House, fields, info, refusal
 from toolcell.v1 import job_pb2, trace_pb2
 from toolcell.v1 import job_service_pb2 as v1
@@ -36,7 +37,9 @@ async def test_a_job_tells_all_about_itself(served: House) -> None:
     assert job.HasField("start_time")
     for name in ("end_time", "cancel_request_time", "progress", "output", "output_json", "failure"):
         assert not job.HasField(name), name
-    assert (await served.jobs.GetJob(v1.GetJobRequest(job_id=job.job_id), metadata=served.metadata)).job == job
+    assert (
+        await served.jobs.GetJob(v1.GetJobRequest(job_id=job.job_id), metadata=served.metadata)
+    ).job == job
 
 
 async def test_the_answer_has_the_form_of_the_question(served: House) -> None:
@@ -52,15 +55,14 @@ async def test_the_answer_has_the_form_of_the_question(served: House) -> None:
     ended = await wait(served, struct)
     assert dict(ended.output) == {"a": 1}
     listed = await served.jobs.ListJobs(v1.ListJobsRequest(), metadata=served.metadata)
-    assert list(listed.jobs)[0] == ended
+    assert listed.jobs[0] == ended
 
 
 async def test_a_wait_is_answered_in_the_moment_the_job_ends(served: House) -> None:
     job = await start(served, "1")
     await served.cells.has("1")
     asked = asyncio.ensure_future(wait(served, job))
-    while not served.services.jobs._engine.waits._waiting:
-        await asyncio.sleep(0)
+    await until(lambda: bool(served.services.jobs._engine.waits._waiting))
     served.cells.answer("1", {})
     assert (await asked).state == trace_pb2.STATE_SUCCEEDED
 
@@ -106,7 +108,11 @@ async def test_pages_join_up_and_belong_to_their_filter(served: House) -> None:
         ("WaitJob", v1.WaitJobRequest(job_id=ID, timeout=Duration(seconds=601)), ["timeout"]),
         ("WaitJob", v1.WaitJobRequest(timeout=Duration(seconds=-1)), ["job_id", "timeout"]),
         ("ListJobs", v1.ListJobsRequest(page_size=1001), ["page_size"]),
-        ("ListJobs", v1.ListJobsRequest(filter=v1.JobFilter(tool="\x01", state=9)), ["filter.tool", "filter.state"]),
+        (
+            "ListJobs",
+            v1.ListJobsRequest(filter=v1.JobFilter(tool="\x01", state=9)),
+            ["filter.tool", "filter.state"],
+        ),
         ("StartJob", v1.StartJobRequest(tool_call_id="\x7f"), ["tool", "tool_call_id"]),
         ("StartJob", v1.StartJobRequest(tool="safe", labels={"A": "b"}), ["labels"]),
     ],
@@ -147,7 +153,9 @@ async def test_a_group_that_is_not_granted_is_named(
     served: House, method: str, groups: tuple[str, ...], missing: str
 ) -> None:
     metadata = await served.token(*groups)
-    refused = await refusal(getattr(served.jobs, method)(getattr(v1, f"{method}Request")(), metadata=metadata))
+    refused = await refusal(
+        getattr(served.jobs, method)(getattr(v1, f"{method}Request")(), metadata=metadata)
+    )
     assert (info(refused).reason, info(refused).metadata["group"]) == ("RPC_FORBIDDEN", missing)
 
 
