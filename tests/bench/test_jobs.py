@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -58,7 +59,8 @@ async def _over_grpc(server: Running, floor: str) -> tuple[float, float]:
     """Returns StartJob's rate and that of the bare server, the better of several rounds in turn."""
     payload = REQUEST.SerializeToString()
     async with grpc.aio.insecure_channel(server.address) as channel, grpc.aio.insecure_channel(floor) as bare:
-        start, keep = rpc.JobServiceStub(channel).StartJob, bare.unary_unary("/Echo/Keep")
+        start = rpc.JobServiceStub(channel).StartJob
+        keep: Any = bare.unary_unary("/Echo/Keep")
         await start(REQUEST, metadata=server.metadata)
         ours, least = [], []
         for _ in range(ROUNDS):

@@ -12,6 +12,8 @@ from toolcell.model import quantity
 
 STATES = ("pending", "running", "succeeded", "failed", "cancelled")
 """Where an invocation or a job may stand, in the words of the command line."""
+LONGEST = 3650 * 86_400
+"""Ten years, in seconds."""
 
 
 def _keep(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -34,8 +36,8 @@ def seconds(text: str) -> float:
         length = quantity.seconds(text)
     except ValueError as error:
         raise click.BadParameter(f"{text!r} {error}") from None
-    if not length:
-        raise click.BadParameter("must be more than 0")
+    if not 0 < length <= LONGEST:
+        raise click.BadParameter("must be more than 0, and at most 3650d")
     return length
 
 

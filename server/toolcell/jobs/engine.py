@@ -43,11 +43,12 @@ class _Attempt:
 class JobEngine:
     """The jobs of one server; `recover` comes before everything else, `drain` after."""
 
-    def __init__(self, corridor: Corridor, jobs: Jobs, waits: Waits) -> None:
+    def __init__(self, corridor: Corridor, jobs: Jobs, *, most_waits: int) -> None:
+        """At most `most_waits` callers wait for a job at once."""
         self._owner = new_id("life")
         self._walk = chain_of_attempt(corridor, jobs, self._owner)
         self._jobs = jobs
-        self.waits: Final = waits
+        self.waits: Final = Waits(most_waits)
         self._traces = corridor.traces
         self._slots = corridor.slots
         self._cells = corridor.cells

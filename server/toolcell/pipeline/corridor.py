@@ -1,7 +1,7 @@
 """What every chain is built from: the rooms around the corridor, and the stages that chains share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolcell.cells.pool import Cells
 from toolcell.contracts.catalog import Snapshot
@@ -13,17 +13,22 @@ from toolcell.pipeline.trace import Log, Observe
 from toolcell.store.interface import Traces
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Corridor:
-    """One server's corridor. Rate and slots are one for all chains: a job counts like any call."""
+    """One server's corridor. Gate, rate and slots are one for all chains: a job counts like any call."""
 
-    gate: Gate
     tokens: TokenBook
     snapshot: Callable[[], Snapshot]
-    rate: Rate
-    slots: Slots
     cells: Cells
     traces: Traces
     clock: Clock
     observe: Observe
     log: Log
+    gate: Gate = field(init=False)
+    rate: Rate = field(init=False)
+    slots: Slots = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.tokens, self.clock)
+        self.rate = Rate(self.clock)
+        self.slots = Slots(self.clock)

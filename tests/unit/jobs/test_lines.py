@@ -53,9 +53,10 @@ def test_what_was_there_before_has_its_place_also_in_a_full_line() -> None:
     assert drain(lines) == ["a", "b"]
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(["put", "take", "remove", "back"]), st.integers(0, 5)), max_size=60)
-)
+EVENTS = st.sampled_from(["put", "take", "remove", "back"])
+
+
+@given(st.lists(st.tuples(EVENTS, st.integers(0, 5)), max_size=60))
 def test_places_are_counted_right_whatever_happens(events: list[tuple[str, int]]) -> None:
     lines, there, out, made = Lines(1000), list[str](), list[Waiting](), 0
     for event, number in events:

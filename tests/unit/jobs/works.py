@@ -14,7 +14,6 @@ from toolcell.contracts.catalog import Entry, Snapshot
 from toolcell.contracts.contract import Contract
 from toolcell.jobs.engine import JobEngine
 from toolcell.jobs.ledger import JobLedger
-from toolcell.jobs.waits import Waits
 from toolcell.model.call import Call, Question
 from toolcell.model.caller import GROUPS, Caller, Grants
 from toolcell.model.clock import SystemClock
@@ -22,10 +21,8 @@ from toolcell.model.errors import Cancelled, HandlerFault, InputInvalid, Violati
 from toolcell.model.job import Job
 from toolcell.model.span import EventKind, State, Usage
 from toolcell.model.tool import Idempotency, Policy, Pool, Rate, Tool
-from toolcell.pipeline import limits
 from toolcell.pipeline.corridor import Corridor
 from toolcell.pipeline.enqueue import enqueue
-from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention
 from toolcell.store.lifecycle import Store
@@ -197,18 +194,15 @@ async def works(directory: Path, *, waits: int = 100) -> AsyncIterator[Works]:
     catalog = SimpleNamespace(snapshot=snapshot(SAFE, UNSAFE))
     cells, log = Bench(), list[str]()
     corridor = Corridor(
-        gate=Gate(tokens, clock),
         tokens=tokens,
         snapshot=lambda: catalog.snapshot,
-        rate=limits.Rate(clock),
-        slots=limits.Slots(clock),
         cells=cast("Cells", cells),
         traces=store.traces,
         clock=clock,
         observe=lambda _: None,
         log=log.append,
     )
-    engine = JobEngine(corridor, store.jobs, Waits(waits))
+    engine = JobEngine(corridor, store.jobs, most_waits=waits)
     made = Works(store, tokens, cells, catalog, engine, corridor, log)
     made.bearer = await made.token()
     await engine.recover()

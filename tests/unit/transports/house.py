@@ -21,14 +21,12 @@ from toolcell.contracts.catalog import Catalog, Changes, Entry, Snapshot
 from toolcell.contracts.contract import Contract
 from toolcell.jobs.engine import JobEngine
 from toolcell.jobs.ledger import JobLedger
-from toolcell.jobs.waits import Waits
 from toolcell.model.call import Call, Outcome
 from toolcell.model.caller import GROUPS, Grants
 from toolcell.model.clock import SystemClock
 from toolcell.model.ids import new_id, new_span_id, new_trace_id
 from toolcell.model.span import Invocation
 from toolcell.model.tool import Idempotency, Policy, Tool, Unavailable
-from toolcell.pipeline import limits
 from toolcell.pipeline.corridor import Corridor
 from toolcell.pipeline.enqueue import enqueue
 from toolcell.pipeline.gate import Gate
@@ -115,7 +113,7 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
     gate = Gate(tokens, clock)
     cells = Bench()
     corridor = corridor_of(store, tokens, cells, log)
-    engine = JobEngine(corridor, store.jobs, Waits(10))
+    engine = JobEngine(corridor, store.jobs, most_waits=10)
     services = Services(
         invoke,
         gate,
@@ -146,11 +144,8 @@ def corridor_of(store: Store, tokens: TokenBook, cells: Bench, log: list[str]) -
     """Builds what jobs walk through; their tools are those of the works."""
     clock = SystemClock()
     return Corridor(
-        gate=Gate(tokens, clock),
         tokens=tokens,
         snapshot=lambda: snapshot_of_works(SAFE, UNSAFE),
-        rate=limits.Rate(clock),
-        slots=limits.Slots(clock),
         cells=cast("Cells", cells),
         traces=store.traces,
         clock=clock,

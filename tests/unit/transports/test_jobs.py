@@ -1,6 +1,7 @@
 """The doors of JobService: the form of questions and answers, who may ask what, what is refused."""
 
 import asyncio
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -15,7 +16,7 @@ from toolcell.v1 import job_service_pb2 as v1
 ID = "job_" + "0" * 26
 
 
-async def start(house: House, number: str, **more: object) -> job_pb2.Job:
+async def start(house: House, number: str, **more: Any) -> job_pb2.Job:
     request = v1.StartJobRequest(tool="safe", arguments_json=f'{{"n": "{number}"}}', **more)
     return (await house.jobs.StartJob(request, metadata=house.metadata)).job
 
@@ -31,7 +32,7 @@ async def test_a_job_tells_all_about_itself(served: House) -> None:
         tool="safe", arguments_json='{"n": "1"}', labels={"a": "b"}, tool_call_id="call_1"
     )
     job = (await served.jobs.StartJob(request, metadata=metadata)).job
-    assert (job.tool, job.caller, job.labels, job.tool_call_id) == ("safe", "ada", {"a": "b"}, "call_1")
+    assert (job.tool, job.caller, dict(job.labels), job.tool_call_id) == ("safe", "ada", {"a": "b"}, "call_1")
     assert (job.state, job.attempt, job.trace_id) == (trace_pb2.STATE_RUNNING, 1, "ab" * 16)
     assert job.HasField("create_time")
     assert job.HasField("start_time")
@@ -110,7 +111,7 @@ async def test_pages_join_up_and_belong_to_their_filter(served: House) -> None:
         ("ListJobs", v1.ListJobsRequest(page_size=1001), ["page_size"]),
         (
             "ListJobs",
-            v1.ListJobsRequest(filter=v1.JobFilter(tool="\x01", state=9)),
+            v1.ListJobsRequest(filter=v1.JobFilter(tool="\x01", state=cast("Any", 9))),
             ["filter.tool", "filter.state"],
         ),
         ("StartJob", v1.StartJobRequest(tool_call_id="\x7f"), ["tool", "tool_call_id"]),
