@@ -27,8 +27,10 @@ from toolcell.model.errors import PlatformFault, ToolcellError
 from toolcell.pipeline.contract import sentence
 from toolcell.pipeline.corridor import Corridor
 from toolcell.pipeline.enqueue import enqueue
+from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, StoreUnusable
 from toolcell.store.lifecycle import Store
@@ -142,7 +144,8 @@ async def _build(config: Config) -> AsyncIterator[Rooms]:
         await catalog.load()
         cells = Cells(clock=clock, level=level, max_zygotes=config.zygotes, idle_seconds=config.idle_seconds)
         snapshot, log = (lambda: catalog.snapshot), (lambda text: lines.event("error", text))
-        corridor = Corridor(tokens, snapshot, cells, store.traces, clock, lines.invocation, log)
+        gate = Gate(tokens, clock, Strangers(clock, lines.strangers))
+        corridor = Corridor(gate, tokens, snapshot, cells, store.traces, clock, lines.invocation, log)
         jobs = JobEngine(corridor, store.jobs, most_waits=config.calls // 2)
         try:
             yield Rooms(config, clock, lines, store, tokens, catalog, cells, corridor, jobs)
@@ -275,12 +278,10 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
             f"The key or the address cannot be kept in {config.state}: {wrong}. Free its disk, or move away "
             "what stands in the place of dev.key or address."
         ) from None
-    notes = [
-        f"problem: {p.tool or 'file'}: {p.cause}: {sentence(p.where, p.message, p.remedy)}"
-        for p in snapshot.problems
+    interrupted = rooms.store.interrupted
+    problems = [
+        f"{p.tool or 'file'}: {p.cause}: {sentence(p.where, p.message, p.remedy)}" for p in snapshot.problems
     ]
-    if rooms.store.interrupted:
-        notes.insert(0, f"{rooms.store.interrupted} calls were interrupted when the last server died")
     text = welcome(
         __version__,
         address,
@@ -288,7 +289,8 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
         is_tls=config.certificate is not None,
         level=rooms.cells.level,
         tools=[name for name, entry in snapshot.entries.items() if entry.tool.unavailable is None],
-        notes=notes,
+        notes=[f"{interrupted} calls were interrupted when the last server died"] if interrupted else [],
+        problems=problems,
     )
     say(sys.stdout, text)
 

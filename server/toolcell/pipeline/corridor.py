@@ -15,8 +15,9 @@ from toolcell.store.interface import Traces
 
 @dataclass(slots=True)
 class Corridor:
-    """One server's corridor. Gate, rate and slots are one for all chains: a job counts like any call."""
+    """One server's corridor. Rate and slots are one for all chains: a job counts like any call."""
 
+    gate: Gate
     tokens: TokenBook
     snapshot: Callable[[], Snapshot]
     cells: Cells
@@ -24,11 +25,9 @@ class Corridor:
     clock: Clock
     observe: Observe
     log: Log
-    gate: Gate = field(init=False)
     rate: Rate = field(init=False)
     slots: Slots = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gate = Gate(self.tokens, self.clock)
         self.rate = Rate(self.clock)
         self.slots = Slots(self.clock)

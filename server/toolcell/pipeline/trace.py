@@ -3,7 +3,6 @@
 import asyncio
 import re
 import traceback
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
@@ -41,8 +40,8 @@ class Trace:
 
     It is outermost, so that refusals are recorded too. What became a job is recorded by its attempts.
 
-    A refusal before authentication is only counted: a stranger can make us store nothing. A known caller's
-    refusals are recorded up to 20 a second, counted beyond.
+    A refusal before authentication is not recorded: a stranger can make us store nothing. A known caller's
+    refusals are recorded up to 20 a second; those beyond are only answered.
     """
 
     needs: ClassVar[frozenset[str]] = facts("traceparent")
@@ -58,7 +57,6 @@ class Trace:
         self._observe = observe
         self._log = log
         self._refused = Bucket()
-        self.counted: Counter[Reason] = Counter()
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Runs the call inside its record."""
@@ -94,14 +92,13 @@ class Trace:
         self._observe(record)
 
     def _refuse(self, call: Call, begun: float, refusal: Refusal) -> None:
-        """Records a refusal, or counts it; a store that is full or gone must not hide the reason itself."""
+        """Records a refusal, within bounds; a store that is full or gone must not hide the reason itself."""
         now, record = self._clock.monotonic(), call.record
         if not call.is_begun:
             busy = record.caller and self._refused.wait(
                 record.caller, _REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE, now
             )
             if not record.caller or busy or isinstance(refusal, StoreFull | StoreUnavailable):
-                self.counted[refusal.reason] += 1
                 return
             self._refused.take(record.caller, _REFUSALS_PER_SECOND, now)
         self._try_close(record, begun, State.FAILED, refusal.failure())

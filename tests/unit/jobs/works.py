@@ -23,6 +23,8 @@ from toolcell.model.span import EventKind, State, Usage
 from toolcell.model.tool import Idempotency, Policy, Pool, Rate, Tool
 from toolcell.pipeline.corridor import Corridor
 from toolcell.pipeline.enqueue import enqueue
+from toolcell.pipeline.gate import Gate
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention
 from toolcell.store.lifecycle import Store
@@ -194,6 +196,7 @@ async def works(directory: Path, *, waits: int = 100) -> AsyncIterator[Works]:
     catalog = SimpleNamespace(snapshot=snapshot(SAFE, UNSAFE))
     cells, log = Bench(), list[str]()
     corridor = Corridor(
+        gate=Gate(tokens, clock, Strangers(clock, lambda _: None)),
         tokens=tokens,
         snapshot=lambda: catalog.snapshot,
         cells=cast("Cells", cells),

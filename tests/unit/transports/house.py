@@ -30,6 +30,7 @@ from toolcell.model.tool import Idempotency, Policy, Tool, Unavailable
 from toolcell.pipeline.corridor import Corridor
 from toolcell.pipeline.enqueue import enqueue
 from toolcell.pipeline.gate import Gate
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, Traces
 from toolcell.store.lifecycle import Store
@@ -110,9 +111,9 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
         finally:
             call.record.end_time = call.record.create_time + 1500
 
-    gate = Gate(tokens, clock)
+    gate = Gate(tokens, clock, Strangers(clock, lambda _: None))
     cells = Bench()
-    corridor = corridor_of(store, tokens, cells, log)
+    corridor = corridor_of(gate, store, tokens, cells, log)
     engine = JobEngine(corridor, store.jobs, most_waits=10)
     services = Services(
         invoke,
@@ -140,10 +141,11 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
         await store.close()
 
 
-def corridor_of(store: Store, tokens: TokenBook, cells: Bench, log: list[str]) -> Corridor:
+def corridor_of(gate: Gate, store: Store, tokens: TokenBook, cells: Bench, log: list[str]) -> Corridor:
     """Builds what jobs walk through; their tools are those of the works."""
     clock = SystemClock()
     return Corridor(
+        gate=gate,
         tokens=tokens,
         snapshot=lambda: snapshot_of_works(SAFE, UNSAFE),
         cells=cast("Cells", cells),

@@ -90,17 +90,7 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
 
 async def body_of(context: Context, gate: Gate, traffic: Traffic, authorization: str) -> bytes:
     """Reads a request; in a crowd, not that of a stranger, whom the pipeline refuses without a look at it."""
-    is_unwelcome = traffic.is_crowded and _is_stranger(gate, authorization)
-    return b"" if is_unwelcome else await read(context)
-
-
-def _is_stranger(gate: Gate, authorization: str) -> bool:
-    """Tells whether the pipeline will refuse these credentials."""
-    try:
-        gate.identify(authorization)
-    except Refusal:
-        return True
-    return False
+    return b"" if traffic.is_crowded and not gate.knows(authorization) else await read(context)
 
 
 def respond(call: Call, outcome: Outcome) -> InvokeResponse:
