@@ -15,6 +15,7 @@ SLOWER = "Too many calls. Wait {retry_after} s, then call again once."
 SENTENCES = {
     "TOOL_FORBIDDEN": "You may not use {tool}. Do not retry; use another way.",
     "TOOL_NOT_FOUND": "There is no tool {tool}. Available: {near}.",
+    "JOB_NOT_FOUND": "Job {job_id} does not exist or has expired.",
     "INPUT_INVALID": "Arguments rejected: {violations}. Correct these fields and call again.",
     "INPUT_TOO_LARGE": "Input is {size} bytes, the limit is {limit}. Send less.",
     "RATE_LIMITED": SLOWER,

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from toolcell.cli.errors import EXITS
-from toolcell.cli.options import STATES, as_data, json_option, label, seconds, show_json, word_of
+from toolcell.cli.options import as_data, json_option, listing_options, seconds, show_json, word_of
 from toolcell.cli.outcomes import exit_code, show_outcome
 from toolcell.cli.questions import given, question_options, with_words
 from toolcell.cli.session import Session
@@ -112,24 +112,7 @@ def cancel(session: Session, job_id: str) -> None:
 
 
 @job.command("list")
-@click.option("--tool", default="", metavar="NAME", help="Only this tool's.")
-@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state.")
-@click.option(
-    "--caller", default="", metavar="NAME", help="Only this caller's; others' need the group jobs.all."
-)
-@click.option("--tool-call-id", default="", metavar="ID", help="Only that of this tool call.")
-@click.option(
-    "--label",
-    "labels",
-    type=label,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Only those with this label; repeatable.",
-)
-@click.option(
-    "--limit", type=click.IntRange(min=1, max=100_000), default=20, show_default=True, help="How many."
-)
-@json_option
+@listing_options("jobs.all")
 @click.pass_obj
 def list_(
     session: Session,

@@ -5,33 +5,16 @@ from typing import Any
 import click
 
 from toolcell.cli.errors import EXITS, CommandError
-from toolcell.cli.options import STATES, as_data, json_option, label, show_json
+from toolcell.cli.options import as_data, json_option, listing_options, show_json
 from toolcell.cli.session import Session
 from toolcell.cli.story import row, story
 from toolcell.cli.text import table
 
 
 @click.command
-@click.option("--tool", default="", metavar="NAME", help="Only this tool's.")
-@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state.")
 @click.option("--failed", is_flag=True, help="The same as --state failed.")
-@click.option(
-    "--caller", default="", metavar="NAME", help="Only this caller's; others' need the group traces.all."
-)
-@click.option("--tool-call-id", default="", metavar="ID", help="Only that of this tool call.")
 @click.option("--job", "job_id", default="", metavar="JOB", help="Only the attempts of this job.")
-@click.option(
-    "--label",
-    "labels",
-    type=label,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Only those with this label; repeatable.",
-)
-@click.option(
-    "--limit", type=click.IntRange(min=1, max=100_000), default=20, show_default=True, help="How many."
-)
-@json_option
+@listing_options("traces.all")
 @click.pass_obj
 def runs(
     session: Session,
