@@ -11,12 +11,12 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from toolcell.jobs.lines import LineFullError, Lines
+from toolcell.jobs.lines import Lines
 from toolcell.jobs.verdict import Verdict, is_for_later, verdict
 from toolcell.jobs.waits import Waits
 from toolcell.model import job as states
 from toolcell.model.call import Call, Outcome
-from toolcell.model.errors import PlatformFault, QueueFull, ServerDraining
+from toolcell.model.errors import PlatformFault, ServerDraining
 from toolcell.model.ids import new_id
 from toolcell.model.job import Job
 from toolcell.model.span import State
@@ -28,7 +28,6 @@ from toolcell.store.interface import Jobs, Waiting
 
 _PAUSE_SECONDS: Final = 1.0  # before what failed for a reason of ours is tried again
 _LAST_SECONDS: Final = 8.0  # for handlers that were told to stop, and for writing down what became of them
-_SHORTEST_WAIT, _LONGEST_WAIT = 0.1, 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -99,8 +98,9 @@ class JobEngine:
             task.cancel()
 
     async def _rest(self, seconds: float) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        end = self._clock.monotonic() + seconds
+        while self._tasks and (left := end - self._clock.monotonic()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
 
     # ── what callers ask ────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,10 +112,7 @@ class JobEngine:
         """
         if self._is_draining:
             raise ServerDraining("The server is shutting down and takes no new jobs. There is no job.")
-        try:
-            self._lines.reserve(tool.name, job.caller)
-        except LineFullError as full:
-            raise self._queue_full(tool, full.scope) from None
+        self._lines.reserve(tool.name, job.caller, self._slots.pace(tool))
         return await asyncio.shield(self._spawn(self._keep(job, tool)))
 
     async def cancel(self, job: Job) -> Job:
@@ -165,17 +162,6 @@ class JobEngine:
         elif (attempt := self._attempts.get(job.job_id)) is not None and not after.has_ended:
             self._stop(attempt)
         return after
-
-    def _queue_full(self, tool: Tool, scope: str) -> QueueFull:
-        pace = self._slots.pace(tool) * self._lines.count(tool.name)
-        wait = min(_LONGEST_WAIT, max(_SHORTEST_WAIT, pace))
-        whose = f"of {tool.name!r}" if scope == "tool" else "of this caller"
-        return QueueFull(
-            f"{self._lines.most} jobs {whose} wait already. There is no new job. Start it in {wait:.1f} s.",
-            tool=tool.name,
-            limit=self._lines.most,
-            retry_after=wait,
-        )
 
     # ── the line ────────────────────────────────────────────────────────────────────────────────────────────
 

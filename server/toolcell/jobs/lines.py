@@ -4,34 +4,40 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
+from toolcell.model.errors import QueueFull
 from toolcell.store.interface import Waiting
 
 MOST_WAITING: Final = 10_000
 """How many jobs of one tool may wait, and how many of one caller."""
 
 
-class LineFullError(Exception):
-    """So many jobs of the tool, or of the caller, wait already; `scope` says which."""
-
-    def __init__(self, scope: str) -> None:
-        super().__init__(scope)
-        self.scope = scope
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.1, 30.0
 
 
 class Lines:
     """Every tool's line. A place is reserved before its job is on disk, and counts from then on."""
 
     def __init__(self, most: int = MOST_WAITING) -> None:
-        self.most: Final = most
+        self._most: Final = most
         self._lines: dict[str, OrderedDict[str, Waiting]] = {}
         self._of_tool: Counter[str] = Counter()
         self._of_caller: Counter[str] = Counter()
 
-    def reserve(self, tool: str, caller: str) -> None:
-        """Counts a job in that may soon wait; raises LineFullError."""
-        for scope, count in (("tool", self._of_tool[tool]), ("caller", self._of_caller[caller])):
-            if count >= self.most:
-                raise LineFullError(scope)
+    def reserve(self, tool: str, caller: str, pace: float = 0.0) -> None:
+        """Counts a job in that may soon wait; `pace` is how many seconds one place takes to come free.
+
+        Raises QueueFull when so many jobs of the tool, or of the caller, wait already.
+        """
+        places = ((f"of {tool!r}", self._of_tool[tool]), ("of this caller", self._of_caller[caller]))
+        for whose, count in places:
+            if count >= self._most:
+                wait = min(_LONGEST_WAIT, max(_SHORTEST_WAIT, pace))
+                raise QueueFull(
+                    f"{count} jobs {whose} wait already. There is no new job. Start it in {wait:.1f} s.",
+                    tool=tool,
+                    limit=self._most,
+                    retry_after=wait,
+                )
         self._count(tool, caller, 1)
 
     def free(self, tool: str, caller: str) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolcell.jobs.lines import LineFullError, Lines
+from toolcell.jobs.lines import Lines
+from toolcell.model.errors import QueueFull
 from toolcell.store.interface import Waiting
 
 
@@ -33,14 +34,16 @@ def test_who_came_first_goes_first_and_who_is_put_back_before_them() -> None:
     assert lines.take("t") is None
 
 
-@pytest.mark.parametrize(("tool", "caller", "scope"), [("t", "bob", "tool"), ("u", "ada", "caller")])
+@pytest.mark.parametrize(
+    ("tool", "caller", "scope"), [("t", "bob", "of 't'"), ("u", "ada", "of this caller")]
+)
 def test_a_tool_and_a_caller_have_so_many_places(tool: str, caller: str, scope: str) -> None:
     lines = Lines(2)
     put(lines, "a")
     lines.reserve("t", "ada")
-    with pytest.raises(LineFullError) as full:
-        lines.reserve(tool, caller)
-    assert full.value.scope == scope
+    with pytest.raises(QueueFull, match=scope) as full:
+        lines.reserve(tool, caller, pace=7.0)
+    assert (full.value.retry_after, full.value.metadata["limit"]) == (7.0, "2")
     lines.free("t", "ada")
     put(lines, "b", tool, caller)
 
