@@ -236,6 +236,7 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
         message_bytes=config.message_bytes,
         calls=config.calls,
         insecure=config.insecure,
+        reflection=config.reflection,
     )
     choices = [listen, replace(listen, address=f"{host}:0")] if config.is_any_port else [listen]
     trouble = ""

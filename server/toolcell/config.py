@@ -75,6 +75,15 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
+def _one_of(*words: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
 def _message(value: object) -> int:
     size = quantity.size(value)
     if not _LEAST_MESSAGE <= size <= _MOST_MESSAGE:
@@ -109,6 +118,14 @@ SETTINGS: Final = (
         _whole(1, 100_000),
         1000,
         "requests in flight at once; more are refused with SERVER_OVERLOADED",
+    ),
+    Setting(
+        "grpc.reflection",
+        _one_of("open", "token", "off"),
+        None,
+        "who may read the tools' contracts by reflection, and their health: `open` (everybody), `token` "
+        "(callers, what they are granted) or `off` (nobody; health as with `token`); default `token`, in dev "
+        "`open`",
     ),
     Setting(
         "isolation.required", _whole(2, 3), 2, "lowest isolation level; below it the server refuses to start"
@@ -155,6 +172,7 @@ class Config:
     insecure: bool
     message_bytes: int
     calls: int
+    reflection: str
     required_level: int
     zygotes: int
     idle_seconds: float
@@ -253,6 +271,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         insecure=values["grpc.insecure"],
         message_bytes=values["grpc.message"],
         calls=values["grpc.calls"],
+        reflection=values["grpc.reflection"] or ("open" if is_dev else "token"),
         required_level=values["isolation.required"],
         zygotes=values["cells.zygotes"],
         idle_seconds=values["cells.idle"],

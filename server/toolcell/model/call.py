@@ -16,6 +16,7 @@ class Question:
     """What the caller asks: `arguments_json` is the text a model produced, not yet looked at.
 
     `is_struct` says whether the arguments came as a Struct.
+    From a native call the arguments come as `arguments_wire` instead: the bytes of the tool's own request.
     """
 
     tool: str
@@ -23,6 +24,7 @@ class Question:
     tool_call_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     is_struct: bool = False
+    arguments_wire: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

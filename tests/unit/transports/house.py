@@ -81,6 +81,8 @@ class House:
     def serve(self, *tools: Tool) -> None:
         """Serves other tools from now on."""
         self.catalog.snapshot = snapshot(*tools)
+        for heard in self.catalog.listeners:
+            heard()
 
     async def raw(self, path: str, body: bytes = b"", metadata: Metadata | None = None) -> bytes:
         """Calls a path with bytes."""
@@ -94,7 +96,8 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
     clock = SystemClock()
     store = await open_store(directory, clock=clock, retention=Retention())
     tokens = TokenBook(store.tokens, clock, "dev")
-    catalog = SimpleNamespace(snapshot=snapshot(tool("echo"), tool("search_customer")))
+    catalog = SimpleNamespace(snapshot=snapshot(tool("echo"), tool("search_customer")), listeners=[])
+    catalog.listen = catalog.listeners.append
     log: list[str] = []
 
     async def reload() -> Changes:
@@ -159,9 +162,9 @@ def corridor_of(gate: Gate, store: Store, tokens: TokenBook, cells: Bench, log: 
 def tool(name: str, unavailable: Unavailable | None = None, **parts: Any) -> Tool:
     """Makes a tool."""
     parts = {"title": name.title(), "description": f"Does {name}.", "revision": f"rev_{name}", **parts}
+    parts = {"path": f"/examples.v1.Tools/{name}", **parts}
     return Tool(
         name=name,
-        path=f"/examples.v1.Tools/{name}",
         idempotency=Idempotency.NO_SIDE_EFFECTS,
         timeout_seconds=1.5,
         output_limit_bytes=1000,

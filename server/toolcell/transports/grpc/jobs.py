@@ -44,7 +44,7 @@ class Jobs:
     async def start(self, context: Context) -> bytes:
         """Answers StartJob."""
         authorization, traceparent = credentials(context)
-        body = await body_of(context, self._gate, self._traffic, authorization)
+        body = await body_of(context, self._gate, self._traffic)
         inquiry = Inquiry(body, self._message_bytes, v1.StartJobRequest)
         call = Call(authorization=authorization, traceparent=traceparent, deadline=None, read=inquiry)
         try:

@@ -17,8 +17,8 @@ class Services:
     """The rooms behind the doors.
 
     `invoke` walks a call down the pipeline and raises a Refusal, `start_job` does the same for a call that
-    becomes a job; `reload` reads the tools anew; `level` is
-    the isolation level of this server's cells; `log` takes a text about a bug of ours, with its stack.
+    becomes a job; `reload` reads the tools anew; `level` is the isolation level of this server's cells; `log`
+    takes a text about a bug of ours, with its stack.
     """
 
     invoke: Callable[[Call], Awaitable[Outcome]]
