@@ -138,7 +138,7 @@ SETTINGS: Final = (
     Setting("ceiling.cpu", quantity.seconds, 300.0, "most CPU time a cell.toml may ask for"),
     Setting("ceiling.open_files", _whole(16, 65_536), 1024, "most open files a cell.toml may ask for"),
     Setting("ceiling.output", quantity.size, 16 * MIB, "largest output a cell.toml may ask for"),
-    Setting("retention.age", quantity.seconds, 7 * DAY, "how long records are kept"),
+    Setting("retention.age", quantity.seconds, 7 * DAY, "how long records, and jobs that ended, are kept"),
     Setting(
         "retention.size",
         quantity.size,

@@ -7,6 +7,7 @@ from toolcell.transports.grpc.acceptor import Acceptor
 from toolcell.transports.grpc.admin import Admin
 from toolcell.transports.grpc.doors import Doors
 from toolcell.transports.grpc.health import Health
+from toolcell.transports.grpc.jobs import START, Jobs
 from toolcell.transports.grpc.listen import Listen, ListenError
 from toolcell.transports.grpc.manifest import Manifest
 from toolcell.transports.grpc.native import Native
@@ -55,7 +56,9 @@ class GrpcServer:
     def _make_doors(self, services: Services, message_bytes: int) -> Doors:
         doors = Doors(services, self._traffic, message_bytes)
         doors.add_door(invoke.PATH, invoke.door(services, self._traffic, message_bytes))
-        for room in (Tools(services), Manifest(services), Traces(services), Admin(services)):
+        jobs = Jobs(services, self._traffic, message_bytes)
+        doors.add_door(START, jobs.start)
+        for room in (Tools(services), Manifest(services), jobs, Traces(services), Admin(services)):
             doors.add_methods(room.methods())
         Native(services, self._traffic, message_bytes).serve(doors)
         self._health.serve(doors)
