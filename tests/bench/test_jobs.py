@@ -102,7 +102,7 @@ def test_start_job_acknowledgements(tmp_path: Path, report: Report) -> None:
         ours, least = asyncio.run(_over_grpc(server, floor))
     report("bare group commits, 32 callers in one process", rows, "rows/s")
     report("StartJob, 32 clients, and a bare gRPC commit", ours.best, "jobs/s", floor=least.best)
-    # Held against the floor by what a second of the server's CPU acknowledges: the rate itself is also that of
-    # the client beside it, and of whatever else the machine does.
+    # Held against the floor by what a second of the server's CPU acknowledges: the rate is also that of the
+    # client beside it, and of whatever else the machine does.
     per_second = ours.acks / ours.processor
     report("StartJob acks", per_second, "/CPU s", floor=least.acks / least.processor, least=0.5)

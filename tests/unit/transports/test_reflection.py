@@ -16,7 +16,8 @@ from toolcell.transports.grpc import reflection
 
 STABLE, ALPHA = "grpc.reflection.v1", "grpc.reflection.v1alpha"
 OWN = {
-    "toolcell.v1.ToolService", "toolcell.v1.JobService", "toolcell.v1.TraceService", "toolcell.v1.AdminService",
+    "toolcell.v1.ToolService", "toolcell.v1.JobService",
+    "toolcell.v1.TraceService", "toolcell.v1.AdminService",
     "grpc.health.v1.Health", f"{STABLE}.ServerReflection", f"{ALPHA}.ServerReflection",
 }  # fmt: skip
 SHARED = """syntax = "proto3";
