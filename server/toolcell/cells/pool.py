@@ -38,12 +38,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The handler's JSON value or its fault; `start_time` is microseconds since the epoch."""
+    """The handler's JSON value or its fault; `start_time` is microseconds since the epoch.
+
+    `size` is how many bytes the value's frame took, 0 where there is only a fault.
+    """
 
     value: object
     fault: HandlerFault | None
     usage: Usage
     start_time: int
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +287,9 @@ def _reply(tool: Tool, ending: Ending, relay: Relay, start_time: int) -> Reply:
     fault = judge(tool, ending, relay)
     answer = ending.frame.fields if ending.frame else {}
     relay.end(answer.get("dropped", 0))
-    return Reply(None if fault else answer["value"], fault, ending.usage, start_time)
+    if fault or ending.frame is None:
+        return Reply(None, fault, ending.usage, start_time)
+    return Reply(answer["value"], None, ending.usage, start_time, ending.frame.size)
 
 
 def _no_process(tool: Tool, error: OSError) -> ServerOverloaded:
