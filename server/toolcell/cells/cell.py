@@ -19,7 +19,7 @@ from toolcell.wire.frames import Decoder, Frame, ProtocolError
 TERM_GRACE_SECONDS: Final = 2.0
 """Between SIGTERM and SIGKILL, for a call nobody waits for any more, and for one that is stopped."""
 
-_FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
+_FRAME_ROOM: Final = 256 * 1024  # beyond the output limit: room for a failure, its stack all escapes
 _READ_BYTES: Final = 64 * 1024
 _SAID_LIMIT: Final = 2000  # log and progress frames; the runtime itself stops at 1,000
 _SEND: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
