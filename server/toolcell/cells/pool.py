@@ -11,7 +11,7 @@ from toolcell.cells.ending import Ending
 from toolcell.cells.faults import judge
 from toolcell.cells.relay import Emit, Relay
 from toolcell.cells.setup import setup
-from toolcell.cells.zygote import START_SECONDS, Owner, Why, Zygote, ZygoteEndedError
+from toolcell.cells.zygote import Owner, Why, Zygote, ZygoteEndedError
 from toolcell.model.clock import Clock
 from toolcell.model.errors import HandlerFault, ServerDraining, ServerOverloaded, ToolUnavailable
 from toolcell.model.span import Usage
@@ -38,12 +38,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The handler's JSON value or its fault; `start_time` is microseconds since the epoch."""
+    """The handler's JSON value or its fault; `start_time` is microseconds since the epoch.
+
+    `size` is how many bytes the value's frame took, 0 where there is only a fault.
+    """
 
     value: object
     fault: HandlerFault | None
     usage: Usage
     start_time: int
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +94,21 @@ class Cells:
         Raises ToolUnavailable when the handler does not import or the policy asks for what cannot be,
         ServerOverloaded when every zygote there may be is busy.
         """
-        zygote = await self._started(tool, self._clock.monotonic() + START_SECONDS)
+        zygote = await self._started(tool, None)
         try:
             await zygote.fill()
         except ZygoteEndedError as error:
             raise self._unavailable(tool, error) from error
-        except TimeoutError:
-            raise _overloaded(tool) from None
         except OSError as error:
             raise _no_process(tool, error) from error
+        self._broken.pop((tool.name, tool.revision), None)
 
     async def run(self, tool: Tool, request: Request, deadline: float, emit: Emit) -> Reply:
         """Runs one call in a fresh cell, until `deadline` (monotonic seconds) at the latest.
 
         What the handler says meanwhile goes to `emit`; what it did wrong is the reply's fault. Raises only
-        when nothing was run: ToolUnavailable, ServerOverloaded, ServerDraining. When the awaiting task is
-        cancelled, the handler gets SIGTERM and 2 s, in the background.
+        when nothing was run: ToolUnavailable, ServerDraining, or ServerOverloaded, also when no cell is ready
+        by then. When the awaiting task is cancelled, the handler gets SIGTERM and 2 s, in the background.
         """
         relay = Relay(emit)
         for _ in range(_CELLS_A_CALL):
@@ -159,28 +162,29 @@ class Cells:
         while True:
             zygote = await self._started(tool, deadline)
             try:
-                return await zygote.lend(deadline - self._clock.monotonic())
+                cell = await zygote.lend(deadline - self._clock.monotonic())
             except TimeoutError:
-                raise _overloaded(tool) from None
+                raise self._still_starting(tool) from None
             except ZygoteEndedError:
                 continue  # the next look finds another zygote, or why there is none
             except OSError as error:
                 raise _no_process(tool, error) from error
+            self._broken.pop((tool.name, tool.revision), None)
+            return cell
 
-    async def _started(self, tool: Tool, deadline: float) -> Zygote:
+    async def _started(self, tool: Tool, deadline: float | None) -> Zygote:
         key = (tool.name, tool.revision)
         while True:
             zygote = self._zygotes.get(key) or self._open(tool, key)
             self._zygotes.move_to_end(key)
             zygote.last_used = self._clock.monotonic()
             if zygote.started.done() and not zygote.started.exception():
-                self._broken.pop(key, None)
                 return zygote
             try:
-                async with asyncio.timeout(deadline - self._clock.monotonic()):
+                async with asyncio.timeout(None if deadline is None else deadline - self._clock.monotonic()):
                     await asyncio.shield(zygote.started)
             except TimeoutError:
-                raise _overloaded(tool) from None
+                raise self._still_starting(tool) from None
             except ZygoteEndedError as error:
                 if error.why in (Why.THREADED, Why.RETIRED):
                     continue  # there is, or will be, another one
@@ -246,6 +250,17 @@ class Cells:
         else:
             zygote.end(ZygoteEndedError(Why.RETIRED, "nobody called it"))
 
+    def _still_starting(self, tool: Tool) -> ToolUnavailable | ServerOverloaded:
+        """Makes the refusal of a call whose time was up before a cell was ready.
+
+        That is nobody's fault and says nothing of the tool, unless its last start failed and this is only the
+        next try: then the tool is what the caller should hear of.
+        """
+        if broken := self._broken.get((tool.name, tool.revision)):
+            return self._unavailable(tool, broken.error)
+        said = f"{tool.name} was still starting when the call's time was up; nothing was run. Call it again."
+        return ServerOverloaded(said, retry_after=_RETRY_SECONDS)
+
     def _unavailable(self, tool: Tool, error: ZygoteEndedError) -> ToolUnavailable:
         if error.why is Why.IMPORT:
             said = f"The handler of {tool.name} does not import: {error.reason}. Correct it and reload."
@@ -272,15 +287,11 @@ def _reply(tool: Tool, ending: Ending, relay: Relay, start_time: int) -> Reply:
     fault = judge(tool, ending, relay)
     answer = ending.frame.fields if ending.frame else {}
     relay.end(answer.get("dropped", 0))
-    return Reply(None if fault else answer["value"], fault, ending.usage, start_time)
+    if fault or ending.frame is None:
+        return Reply(None, fault, ending.usage, start_time)
+    return Reply(answer["value"], None, ending.usage, start_time, ending.frame.size)
 
 
 def _no_process(tool: Tool, error: OSError) -> ServerOverloaded:
     said = f"No process could be started for {tool.name}: {error.strerror}."
     return ServerOverloaded(said, retry_after=_RETRY_SECONDS)
-
-
-def _overloaded(tool: Tool) -> ServerOverloaded:
-    return ServerOverloaded(
-        f"No cell of {tool.name} became ready before the deadline.", retry_after=_RETRY_SECONDS
-    )
