@@ -44,8 +44,8 @@ class Pruner:
     async def _chunk(self, before: int) -> tuple[int, int]:
         """Deletes the oldest events and invocations made before a time; returns how many of each."""
         bounds = {"before": before, "events": _MOST_EVENTS, "invocations": _MOST_INVOCATIONS}
-        names = ("prune_events", "prune_labels", "prune_invocations")
-        events, _, invocations = await self._database.transaction(
+        names = ("mark_pruned", "prune_events", "prune_labels", "prune_invocations")
+        _, events, _, invocations = await self._database.transaction(
             [Statement(name, (bounds,)) for name in names], idle=True
         )
         return len(events), len(invocations)

@@ -1,16 +1,28 @@
 """Records of invocations and their events: `interface.Traces` over a spool and any database."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from toolcell.model.clock import Clock
 from toolcell.model.errors import HandlerFault, NodeLost, OutcomeUnknown, PlatformFault, StoreFull
 from toolcell.model.span import Event, EventKind, Invocation, State
 from toolcell.store.drain import Drain
-from toolcell.store.interface import Database, Statement, TraceFilter
-from toolcell.store.rows import event_from, event_row, failure_json, invocation_from, invocation_row, storable
+from toolcell.store.interface import Database, EventFilter, Following, Statement, Subject, TraceFilter
+from toolcell.store.rows import (
+    ended_row,
+    event_from,
+    event_row,
+    failure_json,
+    invocation_from,
+    invocation_row,
+    started_row,
+    storable,
+    subject_from,
+)
 from toolcell.store.spool import Entry, Spool
+from toolcell.store.stream import Stream
 
 _CONDITIONS: Final = (
     ("tool", "tool = :tool"),
@@ -31,47 +43,66 @@ _LABEL: Final = (
 class TraceTable:
     """Writes through the spool, reads from the database; see `interface.Traces`."""
 
-    def __init__(self, spool: Spool, drain: Drain, database: Database, clock: Clock) -> None:
-        self._spool, self._drain, self._database, self._clock = spool, drain, database, clock
-        self._dropped: dict[str, int] = {}  # running call → how many of its events found no place
+    def __init__(self, spool: Spool, drain: Drain, database: Database, stream: Stream, clock: Clock) -> None:
+        self._spool, self._drain, self._database = spool, drain, database
+        self._stream, self._clock = stream, clock
+        self._running: dict[str, Subject] = {}
+        self._dropped: Counter[str] = Counter()  # running call → how many of its events found no place
 
     def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - the pipeline's own order
         """Remembers that a call starts. Raises StoreFull or StoreUnavailable."""
         if self._spool.is_full:
             raise _full(self._spool)
         row = invocation_row(record)
-        row["retry_safe"] = int(retry_safe)
-        self._spool.append("begin", row)
-        self._dropped[record.invocation_id] = 0
+        row["retry_safe"], row["begin_time"] = int(retry_safe), self._clock.wall()
+        sequence = self._spool.append("begin", row)
+        subject = self._running[record.invocation_id] = subject_from(row)
+        if record.state is State.RUNNING and self._stream.is_followed:
+            self._stream.publish(sequence, subject, started_row(row))
         self._drain.want()
 
     def append(self, invocation_id: str, event: Event) -> None:
         """Remembers an event of a running call, or counts it when there is no place for it."""
-        if invocation_id not in self._dropped:
+        subject = self._running.get(invocation_id)
+        if subject is None:
             return  # what was answered does not change
         try:
             if self._spool.is_full:
                 raise _full(self._spool)
-            self._spool.append("event", event_row(invocation_id, event))
+            self._write(subject, event)
         except PlatformFault:
             self._dropped[invocation_id] += 1
         self._drain.want()
 
     def end(self, record: Invocation) -> None:
         """Remembers the final record. Raises StoreFull or StoreUnavailable."""
-        dropped = self._dropped.pop(record.invocation_id, None)
+        running = self._running.pop(record.invocation_id, None)
+        dropped = self._dropped.pop(record.invocation_id, 0)
         row = invocation_row(record)
         try:
-            if dropped:
-                lost = Event(self._clock.wall(), EventKind.TRUNCATED, {"dropped": dropped})
-                self._spool.append("event", event_row(record.invocation_id, lost))
-            self._spool.append("end", row)
+            if running and dropped:
+                self._write(running, Event(self._clock.wall(), EventKind.TRUNCATED, {"dropped": dropped}))
+            self._tell_end(self._spool.append("end", row), row)
         except PlatformFault:
-            if dropped is not None:
-                self._spool.hold("end", row | _unknown(record))
+            if running:
+                row |= _unknown(record)
+                self._tell_end(self._spool.hold("end", row), row)
             raise
         finally:
             self._drain.want()
+
+    def follow(self, chosen: EventFilter, cursor: str, *, is_endless: bool) -> Following:
+        """Takes a place in the stream of events. Raises CursorInvalid."""
+        return self._stream.follow(chosen, cursor, is_endless=is_endless)
+
+    def _write(self, subject: Subject, event: Event) -> None:
+        row = event_row(subject.invocation_id, event)
+        self._stream.publish(self._spool.append("event", row), subject, row)
+
+    def _tell_end(self, sequence: int, row: Mapping[str, Any]) -> None:
+        if self._stream.is_followed:
+            is_failure = row["state"] == State.FAILED
+            self._stream.publish(sequence, subject_from(row), ended_row(row), is_failure=is_failure)
 
     async def get(self, invocation_id: str) -> tuple[Invocation, list[tuple[int, Event]]] | None:
         """Returns a record and its events, or None."""
@@ -121,6 +152,14 @@ def select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, 
     return parameters, parts
 
 
+_EVENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]]] = {
+    "begin": lambda row: started_row(row) if row["state"] == State.RUNNING else None,
+    "event": dict,
+    "end": ended_row,
+}
+"""The event that each kind of the spool's rows is; a call that waits for its slot has not started."""
+
+
 def plan(entries: Sequence[Entry]) -> list[Statement]:
     """Says which statements write some rows of the spool; a call that ended needs its last row only."""
     ends = [entry.row for entry in entries if entry.kind == "end"]
@@ -128,7 +167,9 @@ def plan(entries: Sequence[Entry]) -> list[Statement]:
     begins = [
         entry.row for entry in entries if entry.kind == "begin" and entry.row["invocation_id"] not in ended
     ]
-    events = [{**entry.row, "sequence": entry.sequence} for entry in entries if entry.kind == "event"]
+    events = [
+        row | {"sequence": entry.sequence} for entry in entries if (row := _EVENTS[entry.kind](entry.row))
+    ]
     labels = [
         {"invocation_id": row["invocation_id"], "key": storable(key), "value": storable(value)}
         for row in (*begins, *ends)
@@ -144,18 +185,30 @@ def plan(entries: Sequence[Entry]) -> list[Statement]:
     return [Statement(name, rows) for name, rows in written.items() if rows]
 
 
-async def interrupt(database: Database, time: int) -> int:
+async def interrupt(database: Database, time: int, first: int) -> int:
     """Marks what an earlier process left unfinished as interrupted at `time` (microseconds).
 
-    Returns how many there were.
+    The `ended` events get the sequence numbers from `first` on, which are marked as given out. Returns how
+    many there were.
     """
     unfinished = await database.query("unfinished_invocations", {})
     rows = []
-    for invocation_id, tool, retry_safe in unfinished:
+    for invocation_id, tool, retry_safe, create_time in unfinished:
         fault: HandlerFault = NodeLost(tool=tool) if retry_safe else OutcomeUnknown(tool=tool)
         rows.append(
-            {"invocation_id": invocation_id, "failure": failure_json(fault.failure()), "end_time": time}
+            {
+                "invocation_id": invocation_id,
+                "state": State.FAILED.value,
+                "failure": failure_json(fault.failure()),
+                "create_time": create_time,
+                "end_time": max(
+                    time, create_time
+                ),  # a clock that was set back does not end a call before it came
+                "interrupted": 1,
+            }
         )
-    if rows:
-        await database.transaction([Statement("interrupt_invocation", rows)])
+    events = [ended_row(row) | {"sequence": sequence} for sequence, row in enumerate(rows, first)]
+    written = {"interrupt_invocation": rows, "add_event": events}
+    mark = Statement("mark_drained", ({"sequence": first + len(rows) - 1},))
+    await database.transaction([*(Statement(name, rows) for name, rows in written.items() if rows), mark])
     return len(rows)

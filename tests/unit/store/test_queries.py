@@ -15,7 +15,12 @@ from toolcell.store.queries import STATEMENTS, parse
 from toolcell.store.traces import select
 
 ROOM = Path(toolcell.store.__file__).parent
-BARE = {"joins": "", "conditions": "1 = 1", "cursor": "invocation.invocation_id"}
+BARE = {
+    "joins": "",
+    "conditions": "1 = 1",
+    "cursor": "invocation.invocation_id",
+    "tables": "event CROSS JOIN invocation",
+}
 
 
 @pytest.fixture(scope="module")

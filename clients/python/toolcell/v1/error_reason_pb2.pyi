@@ -252,6 +252,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: `{"reason": "NODE_LOST", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
     """
+    ERROR_REASON_CURSOR_INVALID: _ErrorReason.ValueType  # 39
+    """The cursor is not one this server gave.
+    Code INVALID_ARGUMENT.
+
+    Example: `{"reason": "CURSOR_INVALID", "domain": "toolcell.dev", "metadata": {}}`
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo that every status of this API carries, without its
@@ -488,5 +494,11 @@ ERROR_REASON_NODE_LOST: ErrorReason.ValueType  # 38
 Code UNKNOWN. Metadata: `tool`.
 
 Example: `{"reason": "NODE_LOST", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
+"""
+ERROR_REASON_CURSOR_INVALID: ErrorReason.ValueType  # 39
+"""The cursor is not one this server gave.
+Code INVALID_ARGUMENT.
+
+Example: `{"reason": "CURSOR_INVALID", "domain": "toolcell.dev", "metadata": {}}`
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
