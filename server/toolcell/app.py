@@ -201,7 +201,14 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
     for listen in (config.listen, f"{host}:0") if config.is_any_port else (config.listen,):
         server = GrpcServer(
             _services(rooms),
-            Listen(listen, config.certificate, config.key, config.client_ca, config.message_bytes),
+            Listen(
+                listen,
+                config.certificate,
+                config.key,
+                config.client_ca,
+                message_bytes=config.message_bytes,
+                streams=config.streams,
+            ),
         )
         with contextlib.suppress(OSError):
             return server, f"{host}:{await server.start()}"

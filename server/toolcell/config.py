@@ -101,6 +101,12 @@ SETTINGS: Final = (
         "requests in flight at once; more are refused with SERVER_OVERLOADED",
     ),
     Setting(
+        "grpc.streams",
+        _whole(1, 10_000),
+        500,
+        "StreamTrace streams at once; more are refused with SERVER_OVERLOADED",
+    ),
+    Setting(
         "isolation.required", _whole(2, 3), 2, "lowest isolation level; below it the server refuses to start"
     ),
     Setting(
@@ -145,6 +151,7 @@ class Config:
     insecure: bool
     message_bytes: int
     calls: int
+    streams: int
     required_level: int
     zygotes: int
     idle_seconds: float
@@ -245,6 +252,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         insecure=values["grpc.insecure"],
         message_bytes=values["grpc.message"],
         calls=values["grpc.calls"],
+        streams=values["grpc.streams"],
         required_level=values["isolation.required"],
         zygotes=values["cells.zygotes"],
         idle_seconds=values["cells.idle"],

@@ -216,7 +216,7 @@ class TraceEvent(_message.Message):
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Orders the events of the whole server; grows, with gaps."""
+    """Orders the events of the whole server; grows, and leaves numbers out."""
     kind: _builtins.str
     """Says what it is: `log`, `stdout`, `stderr`, `progress`, `exception`, `violation` or `truncated`; StreamTrace also
     tells `started` and `ended`.

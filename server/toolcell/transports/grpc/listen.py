@@ -18,8 +18,8 @@ class ListenError(OSError):
 class Listen:
     """How to listen: `HOST:PORT` (port 0 = any), PEM files for TLS, and for mTLS the CA of the clients.
 
-    `message_bytes` bounds a request and `calls` how many are in flight. Plaintext off loopback needs
-    `insecure`: a token would cross the network readable.
+    `message_bytes` bounds a request, `calls` how many are in flight and `streams` how many follow events.
+    Plaintext off loopback needs `insecure`: a token would cross the network readable.
     """
 
     address: str
@@ -28,6 +28,7 @@ class Listen:
     client_ca: Path | None = None
     message_bytes: int = 4 * MIB
     calls: int = 1000
+    streams: int = 500
     insecure: bool = False
 
 
@@ -42,7 +43,7 @@ def options(listen: Listen) -> tuple[tuple[str, int], ...]:
         ("grpc.max_send_message_length", -1),  # answers are bounded by pages and by each tool's output limit
         ("grpc.max_metadata_size", 8 << 10),
         ("grpc.absolute_max_metadata_size", 16 << 10),
-        ("grpc.max_concurrent_streams", min(listen.calls, 1000)),
+        ("grpc.max_concurrent_streams", min(listen.calls + listen.streams, 1000)),
         ("grpc.so_reuseport", 0),  # or a second server would share the port instead of failing to start
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),

@@ -10,6 +10,7 @@ from toolcell.transports.grpc.health import Health
 from toolcell.transports.grpc.listen import Listen, ListenError
 from toolcell.transports.grpc.manifest import Manifest
 from toolcell.transports.grpc.services import Services
+from toolcell.transports.grpc.streams import Streams
 from toolcell.transports.grpc.tools import Tools
 from toolcell.transports.grpc.traces import Traces
 from toolcell.transports.grpc.traffic import Traffic
@@ -23,6 +24,7 @@ class GrpcServer:
     def __init__(self, services: Services, listen: Listen) -> None:
         self._traffic = Traffic(listen.calls)
         self._health = Health(services.log)
+        self._streams = Streams(services, self._traffic, listen.streams, listen.message_bytes)
         self._acceptor = Acceptor(listen, self._doors(services, listen.message_bytes), services.log)
         self._closing: asyncio.Task[None] | None = None
 
@@ -34,11 +36,12 @@ class GrpcServer:
     async def drain(self, grace_seconds: float) -> None:
         """Shuts down: health says NOT_SERVING, new Invokes are refused, others have the grace to finish.
 
-        What is not finished then is cancelled: its handler is killed, its caller told. May be called again
-        meanwhile, with a shorter grace.
+        What is not finished then is cancelled: its handler is killed, its caller told. Streams end last. May
+        be called again meanwhile, with a shorter grace.
         """
         await self._health.drain()
         await self._traffic.drain(grace_seconds)
+        await self._streams.drain()  # after the calls, so that streams tell how those ended
         if self._closing is None:
             self._closing = asyncio.create_task(self._acceptor.close())
         await asyncio.shield(self._closing)
@@ -48,5 +51,6 @@ class GrpcServer:
         doors.add_door(invoke.PATH, invoke.door(services, self._traffic, message_bytes))
         for room in (Tools(services), Manifest(services), Traces(services), Admin(services)):
             doors.add_methods(room.methods())
+        self._streams.serve(doors)
         self._health.serve(doors)
         return doors

@@ -11,10 +11,13 @@ RpcTask = asyncio.Task[Any]
 
 
 class Traffic:
-    """Counts the RPCs in flight, at most `limit`; the library's own bound would refuse without a reason."""
+    """Counts the RPCs in flight, at most `limit`; the library's own bound would refuse without a reason.
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    `what` they are and the setting that bounds them are for the refusal's words.
+    """
+
+    def __init__(self, limit: int, what: str = "requests in flight", setting: str = "grpc.calls") -> None:
+        self._limit, self._what, self._setting = limit, what, setting
         self._tasks: set[RpcTask] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -25,7 +28,7 @@ class Traffic:
         """Counts an RPC in; raises ServerOverloaded when too many are in flight."""
         if len(self._tasks) >= self._limit:
             raise ServerOverloaded(
-                f"The server has {self._limit} requests in flight, its limit (`grpc.calls`). Nothing was "
+                f"The server has {self._limit} {self._what}, its limit (`{self._setting}`). Nothing was "
                 "run. Send the request again after the retry delay."
             )
         self._tasks.add(task)
