@@ -26,9 +26,7 @@ ATTEMPTS = 3
 def find_server() -> tuple[str, str]:
     """Returns address and token: TOOLCELL_SERVER and TOOLCELL_TOKEN(_FILE), else of the dev server here."""
     settings = os.environ
-    folders = (Path.cwd(), *Path.cwd().parents)
-    here = next((folder / ".toolcell" for folder in folders if (folder / ".toolcell").is_dir()), ".toolcell")
-    state = Path(settings.get("TOOLCELL_STATE_DIRECTORY", here))
+    state = Path(settings.get("TOOLCELL_STATE_DIRECTORY", ".toolcell"))
     address = settings.get("TOOLCELL_SERVER") or (state / "address").read_text().strip()
     if token := settings.get("TOOLCELL_TOKEN"):
         return address, token

@@ -25,7 +25,8 @@ from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, StoreUnusable
-from toolcell.store.sqlite import Store, open_store
+from toolcell.store.lifecycle import Store
+from toolcell.store.sqlite import open_store
 from toolcell.telemetry.lines import HumanLines, JsonLines, Lines
 from toolcell.transports.grpc.server import GrpcServer, Listen, Services
 

@@ -35,7 +35,7 @@ def test_warm_invoke_one_at_a_time(tmp_path: Path, report: Report) -> None:
         server.channel() as channel,
         grpc.insecure_channel(address) as bare,
     ):
-        raw = bare.unary_unary("/Echo/Echo")
+        raw: grpc.UnaryUnaryMultiCallable[bytes, bytes] = bare.unary_unary("/Echo/Echo")
         stub = rpc.ToolServiceStub(channel)
         payload = REQUEST.SerializeToString()
 

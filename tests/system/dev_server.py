@@ -43,7 +43,6 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, args=(ready,))
         self._reader.start()

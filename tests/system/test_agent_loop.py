@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +68,21 @@ def test_it_says_what_the_model_sees_and_what_it_made_up(server: Server) -> None
     said = replay(server).stderr.splitlines()
     assert "the model sees search_customer(query)" in said
     assert "the model made up find_customer" in said
+
+
+def test_it_needs_the_stubs_beside_it_and_nothing_of_the_server(server: Server) -> None:
+    program = [sys.executable, "-S", "clients/python/agent_loop.py"]  # -S: no editable install is on the path
+    variables = environment(PYTHONPATH=sysconfig.get_path("purelib"))
+    where = "import toolcell.v1.tool_pb2 as stubs; print(stubs.__file__)"
+    isolated = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, 'clients/python'); {where}"]
+    found = subprocess.run(
+        isolated, cwd=server.folder, env=variables, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.startswith(f"{server.folder}/clients/python/toolcell/v1/")
+    done = subprocess.run(
+        program, cwd=server.folder, env=variables, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, replay(server).stdout), done.stderr
 
 
 def test_the_model_s_ids_are_in_the_records(server: Server) -> None:

@@ -8,7 +8,7 @@ import click
 
 from toolcell.cli.arguments import ArgumentError, typed
 from toolcell.cli.errors import EXITS, CommandError
-from toolcell.cli.options import as_data, json_option, label, seconds, show_json
+from toolcell.cli.options import as_data, json_option, label, seconds, show_json, word_of
 from toolcell.cli.session import Session
 from toolcell.cli.text import plain, pretty, span
 
@@ -81,7 +81,7 @@ def call(
     if session.as_json:
         show_json(as_data(answer))
         return _exit_code(answer)
-    return _show(answer)
+    return _show(answer, tool)
 
 
 def _given(word: str | None) -> str:
@@ -131,20 +131,19 @@ def _exit_code(answer: Any) -> int:
     return EXITS["timeout"] if is_late else EXITS["tool failed"]
 
 
-def _show(answer: Any) -> int:
+def _show(answer: Any, tool: str) -> int:
     """Prints an output on stdout; raises a failure as a CommandError, with the way to its trace."""
     from toolcell.v1 import error_reason_pb2
 
     if answer.WhichOneof("outcome") == "failure":
         failure = answer.failure
+        details = {key: value for key, value in as_data(failure.details).items() if value != tool}
         raise CommandError(
             failure.message,
             exit_code=_exit_code(answer),
             hint=f"toolcell trace {answer.invocation_id} shows what happened",
-            where=[json.dumps(as_data(failure.details), ensure_ascii=False)]
-            if failure.details.fields
-            else (),
-            reason=error_reason_pb2.ErrorReason.Name(failure.reason).removeprefix("ERROR_REASON_"),
+            where=[f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in details.items()],
+            reason=word_of(error_reason_pb2.ErrorReason, failure.reason, "ERROR_REASON_"),
         )
     is_terminal = sys.stdout.isatty()
     click.echo(pretty(json.loads(answer.output_json)) if is_terminal else answer.output_json)

@@ -63,6 +63,9 @@ _CODES = {
 }
 """The same for a status without a reason: the gRPC library made it, or something that is no Toolcell."""
 
+_LISTED = {"INPUT_INVALID": "the arguments are rejected", "REQUEST_INVALID": "the request is rejected"}
+"""What is said instead of a message that would repeat the violations below it."""
+
 Answer = TypeVar("Answer")
 
 
@@ -123,8 +126,9 @@ def fault_of(error: Any, target: Target) -> CommandError:
         if bad
         else []
     )
+    what = _LISTED.get(info.reason, "") if where else ""
     return CommandError(
-        error.details() or info.reason,
+        what or error.details() or info.reason,
         exit_code=EXITS[name],
         hint=hint.format_map(facts),
         where=where,

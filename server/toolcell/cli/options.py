@@ -49,6 +49,11 @@ def show_json(value: Any) -> None:
     click.echo(pretty(value) if sys.stdout.isatty() else json.dumps(value, ensure_ascii=False))
 
 
+def word_of(enum: Any, number: int, prefix: str) -> str:
+    """Returns the name of an enum's value without its prefix; the number itself for one of a newer server."""
+    return enum.Name(number).removeprefix(prefix) if number in enum.values() else str(number)
+
+
 def as_data(message: Any) -> Any:
     """Returns a protobuf message as JSON data with the contract's own field names."""
     from google.protobuf import json_format

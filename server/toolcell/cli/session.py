@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +37,14 @@ class Target:
 
 
 def find_state(start: Path | None = None) -> Path | None:
-    """Finds the state directory of a dev server: TOOLCELL_STATE_DIRECTORY, else .toolcell here or above."""
+    """Finds the state directory of a dev server: TOOLCELL_STATE_DIRECTORY, else .toolcell here or above.
+
+    Only one's own counts: in a folder that others may write to, theirs would send the calls to their server.
+    """
     if named := os.environ.get("TOOLCELL_STATE_DIRECTORY"):
         return Path(named)
     here = start or Path.cwd()
-    return next((folder / STATE for folder in (here, *here.parents) if (folder / STATE).is_dir()), None)
+    return next((folder / STATE for folder in (here, *here.parents) if _is_own(folder / STATE)), None)
 
 
 def aim(session: Session) -> Target:
@@ -83,6 +87,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_own(directory: Path) -> bool:
+    try:
+        status = directory.stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _bearer(session: Session, state: Path | None) -> str:

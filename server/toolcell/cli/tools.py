@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from toolcell.cli.errors import EXITS
-from toolcell.cli.options import as_data, json_option, show_json
+from toolcell.cli.options import as_data, json_option, show_json, word_of
 from toolcell.cli.session import Session
 from toolcell.cli.text import lines, paint, plain, pretty, size, span, table
 
@@ -68,7 +68,7 @@ def manifest(session: Session, names: tuple[str, ...], dialect: str) -> None:
     click.echo(pretty(json.loads(text)) if sys.stdout.isatty() else text)
     for verdict in verdicts:
         if verdict.fit != tool_service_pb2.MANIFEST_FIT_OK:
-            fit = tool_service_pb2.ManifestFit.Name(verdict.fit).removeprefix("MANIFEST_FIT_")
+            fit = word_of(tool_service_pb2.ManifestFit, verdict.fit, "MANIFEST_FIT_")
             words = fit.lower().replace("_", " ")
             click.echo(f"{plain(verdict.tool)}: {words}: {plain(' '.join(verdict.notes))}", err=True)
 
@@ -110,7 +110,7 @@ def _card(tool: Any) -> list[str]:
     """Lays one tool out: what the model reads, what bounds it, why it cannot run, its schemas."""
     from toolcell.v1 import tool_pb2
 
-    level = tool_pb2.IdempotencyLevel.Name(tool.idempotency_level).removeprefix("IDEMPOTENCY_LEVEL_")
+    level = word_of(tool_pb2.IdempotencyLevel, tool.idempotency_level, "IDEMPOTENCY_LEVEL_")
     facts = {
         "state": _state(tool),
         "idempotency": level,

@@ -5,7 +5,8 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Final
 
-_OWN: Final = {  # import path → place in a source checkout; in an installed package it is bundled/<import path>
+#: Import path → place in a source checkout; in an installed package it is bundled/<import path>.
+_OWN: Final = {
     "toolcell/v1/options.proto": "protos/toolcell/v1/options.proto",
     "buf/validate/validate.proto": "protos/vendor/buf/validate/validate.proto",
 }
@@ -13,7 +14,7 @@ _GOOGLE_APIS: Final = "googleapis-common-protos"
 
 
 def includes() -> Iterator[str]:
-    """Yields protoc's `-I` arguments, ours first so that no contract's file can take the place of one of them.
+    """Yields protoc's `-I` arguments; they come before the workspace's own, whose files cannot replace ours.
 
     A folder or file is mapped to its import path, so nothing else that is installed can be imported.
     """

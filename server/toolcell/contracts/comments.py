@@ -1,4 +1,7 @@
-"""What authors wrote beside their definitions; a descriptor pool forgets it, the compiler's source info has it."""
+"""What authors wrote beside their definitions.
+
+A descriptor pool forgets it, the compiler's source info has it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,10 +19,13 @@ Path = tuple[int, ...]
 
 
 class Comments:
-    """Finds comments by full name, reading a file's source info when one of its names is first asked for."""
+    """Finds comments by full name, reading a file's source info when one of its names is first asked for.
+
+    What protobuf says of its own well-known types is for programmers and left out.
+    """
 
     def __init__(self, files: Iterable[FileDescriptorProto]) -> None:
-        self._files = {file.name: file for file in files}
+        self._files = {file.name: file for file in files if file.package != "google.protobuf"}
         self._read: dict[str, dict[str, str]] = {}
 
     def of(self, descriptor: Any) -> str:

@@ -44,7 +44,7 @@ class Compiled:
     broken: tuple[Broken, ...]
 
 
-class _ProcessFailed(Exception):
+class _ProcessError(Exception):
     """The compiling process ran into a limit or died; says which in words."""
 
 
@@ -62,7 +62,7 @@ def compile_sources(sources: Sources) -> Compiled:
             try:
                 broken |= _run(sources.root, names, out, until)
                 break
-            except _ProcessFailed as failed:
+            except _ProcessError as failed:
                 guilty = _guilty(sources.root, names, out, until)
                 message = f"stops the compiler: {failed}"
                 broken |= {name: Broken(name, message, "Simplify or remove the file.") for name in guilty}
@@ -81,7 +81,7 @@ def _guilty(root: Path, names: list[str], out: Path, until: float) -> list[str]:
     for part in (names[:half], names[half:]):
         try:
             _run(root, part, out, until)
-        except _ProcessFailed:
+        except _ProcessError:
             guilty += _guilty(root, part, out, until)
     return guilty or names  # together they are too much
 
@@ -107,9 +107,9 @@ def _run(root: Path, names: list[str], out: Path, until: float) -> dict[str, Bro
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _ProcessFailed(f"it took longer than {_SECONDS:g} s") from None
+        raise _ProcessError(f"it took longer than {_SECONDS:g} s") from None
     if done.returncode != 0:
-        raise _ProcessFailed(f"it ended with status {done.returncode} (too large for its limits?)")
+        raise _ProcessError(f"it ended with status {done.returncode} (too large for its limits?)")
     said: dict[str, str] = json.loads(done.stdout)["broken"]
     return _both_sides({name: _explain(name, text) for name, text in said.items()}, names)
 

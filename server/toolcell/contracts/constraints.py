@@ -53,7 +53,10 @@ def _sentence(text: str) -> str:
 
 
 def _has(rules: Any, *names: str) -> Iterator[tuple[str, Any]]:
-    """Yields the set ones of the named rules; a rule that this version of protovalidate has not is not set."""
+    """Yields the set ones of the named rules.
+
+    A rule that this version of protovalidate has not is not set.
+    """
     known = rules.DESCRIPTOR.fields_by_name
     for name in names:
         if name in known and (len(getattr(rules, name)) if known[name].is_repeated else rules.HasField(name)):

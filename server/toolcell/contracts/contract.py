@@ -62,8 +62,9 @@ class Contract:
     def decode(self, arguments_json: str) -> str:
         """Turns JSON text from a model into canonical ProtoJSON text for the handler.
 
-        Names are the proto's own and absent fields without presence have their zero, so that a handler finds them.
-        Empty text is an empty object. Raises InputInvalid with every violation, at most 20, and InputTooLarge.
+        Names are the proto's own and absent fields without presence have their zero, so that a handler finds
+        them. Empty text is an empty object. Raises InputInvalid with every violation, at most 20, and
+        InputTooLarge.
         """
         if len(arguments_json) > MOST_BYTES:
             raise InputTooLarge(size=len(arguments_json), limit=MOST_BYTES)

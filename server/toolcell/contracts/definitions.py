@@ -1,4 +1,4 @@
-"""Everything one load knows of messages: the pool, comments, options, rules and shapes; swapped whole, never changed."""
+"""Everything one load knows of messages: the pool, comments, options, rules and shapes."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,10 @@ from toolcell.contracts.rules import Rules
 
 
 class Definitions:
-    """A private pool of compiled files, and what is read from it. `refused` says why the pool did not take a file."""
+    """A private pool of compiled files, and what is read from it.
+
+    `refused` says why the pool did not take a file.
+    """
 
     def __init__(self, files: Iterable[FileDescriptorProto]) -> None:
         self.pool = DescriptorPool()

@@ -1,4 +1,4 @@
-"""A declared tool, its handler's directory and its policy become one Tool, or an unavailable one that says why."""
+"""A declared tool, its handler's directory and its policy become one Tool, which may be unavailable."""
 
 import hashlib
 import sys
@@ -18,7 +18,7 @@ _DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What every tool of a server stands on: the handlers' root by name, the ceiling of policies, the level."""
+    """What every tool of a server stands on: the handlers' root by name, the ceiling, the level."""
 
     handlers: str
     ceiling: Limits
@@ -32,7 +32,7 @@ class _Stop(Exception):  # noqa: N818 - carries why
 
 
 def deploy(declared: Declared, directory: Path | None, handlers: Handlers, ground: Ground) -> Entry:
-    """Returns the tool as it can be served; what keeps it from that is `tool.unavailable`, the first thing found."""
+    """Returns the tool; the first thing found that keeps it from being served is `tool.unavailable`."""
     policy, content, unavailable = Policy(), b"", declared.wrong
     place = directory or Path(declared.name)
     if unavailable is None:
@@ -110,7 +110,8 @@ def _check_level(name: str, policy: Policy, ground: Ground) -> None:
         raise _Stop(
             Unavailable(
                 Cause.ISOLATION_TOO_LOW,
-                f"the tool requires isolation level {policy.required_level}, the server has {ground.isolation_level}",
+                f"the tool requires isolation level {policy.required_level}; "
+                f"the server has level {ground.isolation_level}",
                 f"{ground.handlers}/{name}/{FILE}",
                 "Run the server where it reaches that level (`toolcell doctor` says what is missing).",
             )

@@ -62,7 +62,7 @@ class Exchange:
 
 
 def _merged(walked: list[Violation], judged: list[Violation]) -> list[Violation]:
-    """Adds what the rules say of the rest: not of a rejected field, nor of a message that lacks one because of it."""
+    """Adds what the rules say, but not of a rejected field, nor of a message that lacks one because of it."""
     taken = {violation.field for violation in walked}
     return walked + [
         v for v in judged if not any(_is_within(v.field, t) or _is_within(t, v.field) for t in taken)

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 
 LONGEST_NAME: Final = 64  # characters of a property's name that every provider takes
 
@@ -13,10 +13,19 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def is_real_oneof(field: FieldDescriptor) -> bool:
-    """Tells whether a field is a member of a oneof that its author wrote; `optional` makes one of its own."""
+def oneof_of(field: FieldDescriptor) -> OneofDescriptor | None:
+    """Returns the oneof of a field if its author wrote it; `optional` makes one of its own."""
     oneof = field.containing_oneof
-    return oneof is not None and not (len(oneof.fields) == 1 and oneof.name.startswith("_"))
+    is_made = oneof is not None and len(oneof.fields) == 1 and oneof.name.startswith("_")
+    return None if is_made else oneof
+
+
+def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor]:
+    """Returns the key and the value of a map; raises TypeError for any other field."""
+    if field.message_type is None:
+        raise TypeError(f"{field.full_name} is no map")
+    entry = field.message_type.fields_by_name
+    return entry["key"], entry["value"]
 
 
 def offered_name(field: FieldDescriptor) -> str:
@@ -28,7 +37,7 @@ def offered_name(field: FieldDescriptor) -> str:
 
 
 def messages_within(root: Descriptor) -> dict[str, Descriptor]:
-    """Returns every message that a message can hold, itself included, by full name; map entries are left out."""
+    """Returns every message that a message can hold, itself too, by full name; no map entries."""
     found = {root.full_name: root}
     waiting = [root]
     while waiting:

@@ -38,7 +38,10 @@ class Handlers:
         return {p.name: p.resolve() for p in places if p.is_dir() and not p.name.startswith((".", "_"))}
 
     def digest(self, directory: Path) -> bytes:
-        """Digests names and content of every file; raises HandlerInvalid for links that leave, or for too much."""
+        """Digests names and content of every file.
+
+        Raises HandlerInvalid for links that leave, or for too much.
+        """
         total, seen = 0, 0
         digest = hashlib.sha256()
         for path in _files(directory):
@@ -64,7 +67,10 @@ class Handlers:
 
 
 def entry_file(directory: Path, entry: str) -> Path | None:
-    """Returns the file of an entry's module, or None when it is not in the directory; raises HandlerInvalid for a link."""
+    """Returns the file of an entry's module, or None when it is not in the directory.
+
+    Raises HandlerInvalid for a link.
+    """
     module = directory.joinpath(*entry.partition(":")[0].split("."))
     for path in (module.with_name(f"{module.name}.py"), module / "__init__.py"):
         if path.is_file():
@@ -74,7 +80,10 @@ def entry_file(directory: Path, entry: str) -> Path | None:
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    """Yields regular files in a fixed order; a link must stay inside, and other kinds of file are not looked at."""
+    """Yields regular files in a fixed order.
+
+    A link must stay inside, and other kinds of file are not looked at.
+    """
     for folder, folders, files in os.walk(directory):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         for name in (*folders, *sorted(files)):

@@ -1,7 +1,7 @@
 """Custom options of descriptors, read with the messages of their own pool.
 
-In the process's default pool, where descriptors' options are parsed, an extension that only users' contracts import
-stays an unknown field; so the bytes are parsed again with the private pool's own option messages.
+In the process's default pool, where descriptors' options are parsed, an extension that only users' contracts
+import stays an unknown field; so the bytes are parsed again with the private pool's own option messages.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ class Options:
         self._extensions: dict[str, Any] = {}
 
     def read(self, descriptor: Any, extension: str) -> Any:
-        """Returns a descriptor's option: a message of the private pool, a list, or None when it is not set."""
+        """Returns an option: a message of the private pool, a list, or None when it is not set."""
         if not descriptor.has_options:
             return None
         known = self._extension(extension)

@@ -1,11 +1,11 @@
-"""Regular expressions that mean the same in RE2, where rules are checked, and in ECMA-262, where schemas are read."""
+"""Regular expressions that mean the same in RE2 (rules) and in ECMA-262 (schemas)."""
 
 import re
 from typing import Final
 
 _UNLIKE: Final = re.compile(
     r"\(\?(?!:)"  # flags, names, lookaround
-    r"|\\[^dDwWtnrfv0.*+?^$()\[\]{}|\\/-]"  # escapes that one of the two has not, or reads otherwise (\s, \b, \p, \A)
+    r"|\\[^dDwWtnrfv0.*+?^$()\[\]{}|\\/-]"  # escapes that one has not, or reads otherwise: \s \b \p \A
     r"|\[\[:"  # POSIX classes
     r"|[*+?}]\+"  # possessive in some engines
     r"|\[\^?\]"  # a bracket first in a class

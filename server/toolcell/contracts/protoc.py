@@ -1,8 +1,9 @@
 """Compiles contracts in a process of its own: run by path, never imported by the server.
 
-Reads one JSON object from stdin, limits itself, and writes one JSON object to stdout: for each file that does not
-compile, what protoc said. The others go into the descriptor set. protoc stops at the first file that fails, so what
-comes after it is tried without it; that costs one more run a broken file, in this process, and none in the good case.
+Reads one JSON object from stdin, limits itself, and writes one JSON object to stdout: for each file that does
+not compile, what protoc said. The others go into the descriptor set. protoc stops at the first file that
+fails, so what comes after it is tried without it; that costs one more run a broken file, in this process, and
+none in the good case.
 """
 
 import json

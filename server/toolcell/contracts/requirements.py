@@ -16,12 +16,15 @@ def belongs(field: FieldDescriptor, definitions: Definitions, direction: Directi
 
 
 def is_required(field: FieldDescriptor, definitions: Definitions, direction: Direction) -> bool:
-    """Tells whether a field must be there: by protobuf's or protovalidate's word, or because its zero breaks a rule.
+    """Tells whether a field must be there: by protobuf's word, a rule's, or as its zero breaks a rule.
 
     In arguments google.api.field_behavior counts too; in answers, what is always printed is always there.
     """
-    effective = definitions.rules.effective_required(field.containing_type)
-    if field.is_required or field.name in effective:
+    rules, message = definitions.rules, field.containing_type
+    declared = definitions.options.field_rules(field)
+    if field.is_required or (declared is not None and declared.required):
+        return True
+    if message is not None and field.name in rules.effective_required(message):
         return True
     if direction is Direction.INPUT:
         return REQUIRED in definitions.options.behaviors(field)

@@ -1,4 +1,4 @@
-"""protovalidate over one pool's messages: compiled when contracts are loaded, so that no call meets a broken rule."""
+"""protovalidate over one pool's messages; compiled at load, so that no call meets a broken rule."""
 
 from typing import Any, Final
 
@@ -12,12 +12,21 @@ from toolcell.contracts.options import Options
 from toolcell.model.errors import Violation
 
 _GROUP: Final = 32
-"""Messages a Validator judges: one costs 1 MiB empty, and what it compiles costs more the more it has compiled."""
+"""Messages a Validator judges.
+
+One costs 1 MiB empty, and what it compiles costs more the more it has compiled.
+"""
 
 MOST_WARM: Final = 64
-"""Tools whose compiled rules are kept after loading; of more, each is compiled again (1 to 4 ms) at its first call."""
+"""Tools whose compiled rules are kept after loading.
 
-_LONGEST: Final = 300  # characters of a rule's sentence
+Of more, each is compiled again (1 to 4 ms) at its first call.
+"""
+
+_NEVER_RIGHT: Final = ("No matching overloads", "no_such_field", "unexpected type")
+"""What is said of expressions that are wrong for every value; their types are looked at when they run."""
+
+_LONGEST: Final = 500  # characters of a rule's sentence
 
 
 class RulesInvalid(Exception):  # noqa: N818 - a state of the contract
@@ -52,7 +61,7 @@ class Rules:
                 self._effective[name] = _effective_required(judge, message)
 
     def effective_required(self, message: Descriptor) -> frozenset[str]:
-        """Returns the fields without which an otherwise empty message breaks a rule; known once it is compiled."""
+        """Returns the fields without which an empty message breaks a rule; known once it is compiled."""
         return self._effective.get(message.full_name, frozenset())
 
     def forget(self) -> None:
@@ -84,9 +93,12 @@ def _effective_required(judge: Any, message: Descriptor) -> frozenset[str]:
     try:
         found = judge.collect_violations(message_factory.GetMessageClass(message)())
     except protovalidate.CompilationError as wrong:
-        raise RulesInvalid(f"the rules of {message.full_name} do not compile: {wrong}"[:500]) from None
-    except protovalidate.EvaluationError:  # only this value cannot be judged
-        return frozenset()
+        raise RulesInvalid(f"the rules of {message.full_name} do not compile: {wrong}"[:_LONGEST]) from None
+    except protovalidate.EvaluationError as wrong:
+        if any(words in str(wrong) for words in _NEVER_RIGHT):
+            message_name = f"a rule of {message.full_name}"
+            raise RulesInvalid(f"{message_name} can never be evaluated: {wrong}"[:_LONGEST]) from None
+        return frozenset()  # the rule has no answer for zeros only, such as a division by one
     paths = (violation.proto.field.elements for violation in found if violation.proto.field is not None)
     names = {path[0].field_name for path in paths if len(path) == 1}
     return frozenset(name for name in names if name in message.fields_by_name)

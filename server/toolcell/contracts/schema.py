@@ -1,4 +1,6 @@
-"""JSON Schema 2020-12 of a message, in ProtoJSON's own terms: what MCP and HTTP clients take, and most models.
+"""JSON Schema 2020-12 of a message, in ProtoJSON's own terms.
+
+What MCP and HTTP clients take, and most models.
 
 A dialect with rules of its own subclasses Schema and replaces the nodes it cannot use.
 """
@@ -14,7 +16,7 @@ from toolcell.contracts.codec.walk import Direction
 from toolcell.contracts.codec.wellknown import NULL_VALUE
 from toolcell.contracts.constraints import Constraint
 from toolcell.contracts.definitions import Definitions
-from toolcell.contracts.fields import is_map, is_real_oneof, offered_name
+from toolcell.contracts.fields import is_map, map_entry, offered_name, oneof_of
 from toolcell.contracts.options import IGNORE_IF_ZERO_VALUE, MESSAGE_RULES, ONEOF_RULES
 from toolcell.contracts.requirements import belongs, is_required
 
@@ -100,8 +102,8 @@ class Schema:
             node = self._value(field, rules)
         if rules is not None and rules.required and field.is_repeated:
             self._apply(node, [_not_empty(field)])
-        if is_real_oneof(field):
-            self._tell_oneof(node, field)
+        if (oneof := oneof_of(field)) is not None:
+            self._tell_oneof(node, field, oneof)
         if field.has_default_value:
             _tell_default(node, field)
         if field.GetOptions().deprecated:
@@ -109,12 +111,12 @@ class Schema:
         return _described_first(node, self._definitions.comments.of(field))
 
     def _map(self, field: FieldDescriptor, rules: Any) -> Node:
-        entry = field.message_type.fields_by_name
-        key = nodes.map_key(entry["key"].type)
+        key_field, value_field = map_entry(field)
+        key = nodes.map_key(key_field.type)
         self._constrain(key, rules and rules.map.keys)
         node: Node = {
             "type": "object",
-            "additionalProperties": self._value(entry["value"], rules and rules.map.values),
+            "additionalProperties": self._value(value_field, rules and rules.map.values),
         }
         if key.keys() - {"type"}:
             node["propertyNames"] = key
@@ -180,8 +182,7 @@ class Schema:
             node[name] = tighter(node[name], value) if tighter and name in node else value
         return True
 
-    def _tell_oneof(self, node: Node, field: FieldDescriptor) -> None:
-        oneof: OneofDescriptor = field.containing_oneof
+    def _tell_oneof(self, node: Node, field: FieldDescriptor, oneof: OneofDescriptor) -> None:
         rules = self._definitions.options.read(oneof, ONEOF_RULES)
         count = "exactly" if rules is not None and rules.required else "at most"
         members = [
@@ -189,6 +190,7 @@ class Schema:
             for member in oneof.fields
             if belongs(member, self._definitions, self._direction)
         ]
+        _describe(node, self._definitions.comments.of(oneof) if members[0] == self._name(field) else "")
         _describe(node, f"Set {count} one of: {', '.join(members)}.")
 
 
@@ -214,7 +216,7 @@ def _described_first(node: Node, comment: str) -> Node:
     told = "\n".join(text for text in (comment, node.pop("description", "")) if text)
     if not told:
         return node
-    kind = {name: node.pop(name) for name in ("$ref", "type") if name in node}
+    kind: Node = {name: node.pop(name) for name in ("$ref", "type") if name in node}
     return {**kind, "description": told, **node}
 
 

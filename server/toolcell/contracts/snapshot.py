@@ -9,7 +9,10 @@ from toolcell.model.tool import Cause, Tool
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something an operator should mend. `tool` is "" for a whole file; `where` is relative to the workspace."""
+    """Something an operator should mend.
+
+    `tool` is "" for a whole file; `where` is relative to the workspace.
+    """
 
     tool: str
     cause: Cause

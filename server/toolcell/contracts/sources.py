@@ -22,7 +22,10 @@ RESERVED: Final = frozenset({"toolcell", "grpc", "google", "buf"})
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A .proto file that is not part of the workspace's contracts, and why; line and column are 0 for the whole file."""
+    """A .proto file that is not part of the workspace's contracts, and why.
+
+    Line and column are 0 for the whole file.
+    """
 
     file: str
     message: str
@@ -38,7 +41,10 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a workspace's protos root holds: the contracts' names, and a digest of every byte protoc may read there."""
+    """What a workspace's protos root holds.
+
+    The contracts' names, and a digest of every byte protoc may read there.
+    """
 
     root: Path
     names: tuple[str, ...]
@@ -51,7 +57,8 @@ def read(root: Path) -> Sources:
 
     Files that are too large, unreadable, too many, or of a reserved package are refused, each with a reason.
     """
-    names, refused = [], []
+    names: list[str] = []
+    refused: list[Broken] = []
     digest = hashlib.sha256()
     for name in _found(root):
         wrong, content = _examine(root / name)

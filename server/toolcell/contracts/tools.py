@@ -32,7 +32,10 @@ _IDEMPOTENCY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A tool as its contract declares it. 0 stands for no limit of its own; `wrong` says why it cannot be served."""
+    """A tool as its contract declares it.
+
+    0 stands for no limit of its own; `wrong` says why it cannot be served.
+    """
 
     name: str
     place: str

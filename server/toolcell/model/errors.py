@@ -378,10 +378,10 @@ class ToolDeclaredError(HandlerFault):
     reason, code, executed = Reason.TOOL_ERROR, "FAILED_PRECONDITION", Executed.YES
     limit: ClassVar[int] = 2000
 
-    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None, **metadata: object) -> None:
+    def __init__(self, message: str, *, tool: str, details: Mapping[str, Any] | None = None) -> None:
         self._words = message[: self.limit]
         self.details = details or {}
-        super().__init__(self._words, **metadata)
+        super().__init__(self._words, tool=tool)
 
     @property
     def told(self) -> str:

@@ -62,6 +62,5 @@ class Execute:
             emit(EventKind.EXCEPTION, {"type": fault.reason, "message": fault.message, "violations": found})
             return Outcome(failure=fault.failure())
         if len(output_json) > tool.output_limit_bytes:
-            fault = OutputTooLarge(tool=tool.name, limit=tool.output_limit_bytes)
-            return Outcome(failure=fault.failure())
+            return Outcome(failure=OutputTooLarge(tool=tool.name, limit=tool.output_limit_bytes).failure())
         return Outcome(output_json)

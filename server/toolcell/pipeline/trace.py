@@ -68,9 +68,9 @@ class Trace:
             raise
         except Exception:  # noqa: BLE001 - a bug of ours must still end in a record and a reason
             self._log(f"invocation {record.invocation_id}: {traceback.format_exc()}")
-            refusal = InternalError(request_id=record.invocation_id)
-            self._refuse(call, begun, refusal)
-            raise refusal from None
+            bug = InternalError(request_id=record.invocation_id)
+            self._refuse(call, begun, bug)
+            raise bug from None
         record.output_json = outcome.output_json
         state = State.FAILED if outcome.failure else State.SUCCEEDED
         try:

@@ -160,6 +160,7 @@ class Traces(Protocol):
     def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - a fact about the tool
         """Remembers that a call starts; it survives the death of the process when this returns.
 
+        A call that waits begins as PENDING, and once more as RUNNING.
         `retry_safe` decides what the record says should the server die meanwhile. Raises StoreFull or
         StoreUnavailable.
         """
@@ -175,7 +176,8 @@ class Traces(Protocol):
     def end(self, record: Invocation) -> None:
         """Remembers the final record, also of a call that never began; survives the death of the process.
 
-        Raises StoreFull or StoreUnavailable; the record of a call that had begun then says OUTCOME_UNKNOWN.
+        Raises StoreFull or StoreUnavailable. If the call had begun and its handler ran, the record then says
+        OUTCOME_UNKNOWN, or NODE_LOST where it was begun as `retry_safe`: so must its caller be told.
         """
         ...
 

@@ -26,7 +26,8 @@ ORDER BY create_time DESC, token_id DESC LIMIT :limit
 -- ── invocations ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- name: begin_invocation
--- Nothing happens when the record is there: the spool may be drained twice after a failure.
+-- A call that waited for its slot begins twice: PENDING, then RUNNING. What has ended does not begin again: the spool
+-- may be drained twice after a failure.
 INSERT INTO invocation (
   invocation_id, trace_id, span_id, parent_span_id, tool, revision, caller, token_id, tool_call_id, labels, state,
   isolation_level, create_time, start_time, end_time, input_json, output_json, failure, cpu_microseconds,
@@ -35,7 +36,7 @@ VALUES (
   :invocation_id, :trace_id, :span_id, :parent_span_id, :tool, :revision, :caller, :token_id, :tool_call_id, :labels,
   :state, :isolation_level, :create_time, :start_time, :end_time, :input_json, :output_json, :failure,
   :cpu_microseconds, :memory_peak_bytes, :interrupted, :retry_safe)
-ON CONFLICT (invocation_id) DO NOTHING
+ON CONFLICT (invocation_id) DO UPDATE SET state = excluded.state WHERE invocation.state = 'PENDING'
 
 -- name: end_invocation
 -- The whole final record; what identifies a call does not change. retry_safe matters to unfinished records only.
@@ -54,6 +55,15 @@ ON CONFLICT (invocation_id) DO UPDATE SET
   input_json = excluded.input_json, output_json = excluded.output_json, failure = excluded.failure,
   cpu_microseconds = excluded.cpu_microseconds, memory_peak_bytes = excluded.memory_peak_bytes,
   interrupted = excluded.interrupted
+
+-- name: finish_invocation
+-- The same for a call whose beginning is here already and whose arguments have not changed: they may be large.
+UPDATE invocation SET
+  tool = :tool, revision = :revision, caller = :caller, token_id = :token_id, tool_call_id = :tool_call_id,
+  labels = :labels, state = :state, isolation_level = :isolation_level, start_time = :start_time,
+  end_time = :end_time, output_json = :output_json, failure = :failure, cpu_microseconds = :cpu_microseconds,
+  memory_peak_bytes = :memory_peak_bytes, interrupted = :interrupted
+WHERE invocation_id = :invocation_id
 
 -- name: add_label
 INSERT INTO label (invocation_id, key, value) VALUES (:invocation_id, :key, :value)

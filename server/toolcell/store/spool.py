@@ -89,7 +89,7 @@ class Spool:
         """
         self.last += 1
         self._held.append(self.last)
-        self._keep(Entry(self.last, kind, row, len(row)))
+        self._keep(Entry(self.last, kind, row, len(_line(self.last, kind, row))))
         return self.last
 
     @property

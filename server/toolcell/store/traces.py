@@ -1,12 +1,12 @@
 """Records of invocations and their events: `interface.Traces` over a spool and any database."""
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from toolcell.model.clock import Clock
-from toolcell.model.errors import HandlerFault, NodeLost, OutcomeUnknown, PlatformFault, StoreFull
+from toolcell.model.errors import Executed, NodeLost, OutcomeUnknown, PlatformFault, StoreFull
 from toolcell.model.span import Event, EventKind, Invocation, State
 from toolcell.store.drain import Drain
 from toolcell.store.interface import Database, EventFilter, Following, Statement, Subject, TraceFilter
@@ -40,14 +40,23 @@ _LABEL: Final = (
 )
 
 
+@dataclass(slots=True)
+class _Running:
+    """What is remembered of a call from its beginning to its end; `dropped` events found no place."""
+
+    subject: Subject
+    input_json: str
+    retry_safe: bool
+    dropped: int = 0
+
+
 class TraceTable:
     """Writes through the spool, reads from the database; see `interface.Traces`."""
 
     def __init__(self, spool: Spool, drain: Drain, database: Database, stream: Stream, clock: Clock) -> None:
         self._spool, self._drain, self._database = spool, drain, database
         self._stream, self._clock = stream, clock
-        self._running: dict[str, Subject] = {}
-        self._dropped: Counter[str] = Counter()  # running call → how many of its events found no place
+        self._running: dict[str, _Running] = {}
 
     def begin(self, record: Invocation, retry_safe: bool) -> None:  # noqa: FBT001 - the pipeline's own order
         """Remembers that a call starts. Raises StoreFull or StoreUnavailable."""
@@ -56,36 +65,39 @@ class TraceTable:
         row = invocation_row(record)
         row["retry_safe"], row["begin_time"] = int(retry_safe), self._clock.wall()
         sequence = self._spool.append("begin", row)
-        subject = self._running[record.invocation_id] = subject_from(row)
+        subject = subject_from(row)
+        self._running[record.invocation_id] = _Running(subject, record.input_json, retry_safe)
         if record.state is State.RUNNING and self._stream.is_followed:
             self._stream.publish(sequence, subject, started_row(row))
         self._drain.want()
 
     def append(self, invocation_id: str, event: Event) -> None:
         """Remembers an event of a running call, or counts it when there is no place for it."""
-        subject = self._running.get(invocation_id)
-        if subject is None:
+        running = self._running.get(invocation_id)
+        if running is None:
             return  # what was answered does not change
         try:
             if self._spool.is_full:
                 raise _full(self._spool)
-            self._write(subject, event)
+            self._write(running.subject, event)
         except PlatformFault:
-            self._dropped[invocation_id] += 1
+            running.dropped += 1
         self._drain.want()
 
     def end(self, record: Invocation) -> None:
         """Remembers the final record. Raises StoreFull or StoreUnavailable."""
         running = self._running.pop(record.invocation_id, None)
-        dropped = self._dropped.pop(record.invocation_id, 0)
         row = invocation_row(record)
+        if running and running.input_json is record.input_json:
+            del row["input_json"]  # it may be large, and was written when the call began
         try:
-            if running and dropped:
-                self._write(running, Event(self._clock.wall(), EventKind.TRUNCATED, {"dropped": dropped}))
+            if running and running.dropped:
+                lost = Event(self._clock.wall(), EventKind.TRUNCATED, {"dropped": running.dropped})
+                self._write(running.subject, lost)
             self._tell_end(self._spool.append("end", row), row)
         except PlatformFault:
             if running:
-                row |= _unknown(record)
+                row |= _unrecorded(record, running)
                 self._tell_end(self._spool.hold("end", row), row)
             raise
         finally:
@@ -94,15 +106,6 @@ class TraceTable:
     def follow(self, chosen: EventFilter, cursor: str, *, is_endless: bool) -> Following:
         """Takes a place in the stream of events. Raises CursorInvalid."""
         return self._stream.follow(chosen, cursor, is_endless=is_endless)
-
-    def _write(self, subject: Subject, event: Event) -> None:
-        row = event_row(subject.invocation_id, event)
-        self._stream.publish(self._spool.append("event", row), subject, row)
-
-    def _tell_end(self, sequence: int, row: Mapping[str, Any]) -> None:
-        if self._stream.is_followed:
-            is_failure = row["state"] == State.FAILED
-            self._stream.publish(sequence, subject_from(row), ended_row(row), is_failure=is_failure)
 
     async def get(self, invocation_id: str) -> tuple[Invocation, list[tuple[int, Event]]] | None:
         """Returns a record and its events, or None."""
@@ -121,18 +124,38 @@ class TraceTable:
         rows = await self._database.query("page_invocations", parameters | {"limit": limit}, parts)
         return [invocation_from(row) for row in rows]
 
+    def _write(self, subject: Subject, event: Event) -> None:
+        row = event_row(subject.invocation_id, event)
+        self._stream.publish(self._spool.append("event", row), subject, row)
+
+    def _tell_end(self, sequence: int, row: Mapping[str, Any]) -> None:
+        if self._stream.is_followed:
+            is_failure = row["state"] == State.FAILED
+            self._stream.publish(sequence, subject_from(row), ended_row(row), is_failure=is_failure)
+
 
 def _full(spool: Spool) -> StoreFull:
     return StoreFull(
-        f"{spool.waiting_bytes} bytes of records wait for the database. Free space on its disk, or check it.",
+        f"{spool.waiting_bytes} bytes of records wait for the database. "
+        "Send less, or see why its disk is full or slow.",
         retry_after=5.0,
     )
 
 
-def _unknown(record: Invocation) -> dict[str, Any]:
-    """What the record of a call says whose outcome could not be written before its answer."""
-    failure = OutcomeUnknown(tool=record.tool).failure()
-    return {"state": State.FAILED.value, "failure": failure_json(failure), "output_json": ""}
+def _unrecorded(record: Invocation, running: _Running) -> dict[str, Any]:
+    """What a record says that could not be written before the answer: what its caller is told then.
+
+    That a call was refused or cancelled is told as it is; what the handler did is not.
+    """
+    if record.state is State.CANCELLED or (record.failure and record.failure.executed is Executed.NO):
+        return {}
+    failure = _lost(record.tool, running.retry_safe)
+    return {"state": State.FAILED.value, "failure": failure, "output_json": ""}
+
+
+def _lost(tool: str, retry_safe: bool) -> str:  # noqa: FBT001 - as a row has it
+    fault = NodeLost if retry_safe else OutcomeUnknown
+    return failure_json(fault(tool=tool).failure())
 
 
 def select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -161,28 +184,38 @@ _EVENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 
 def plan(entries: Sequence[Entry]) -> list[Statement]:
-    """Says which statements write some rows of the spool; a call that ended needs its last row only."""
-    ends = [entry.row for entry in entries if entry.kind == "end"]
-    ended = {row["invocation_id"] for row in ends}
-    begins = [
-        entry.row for entry in entries if entry.kind == "begin" and entry.row["invocation_id"] not in ended
-    ]
-    events = [
-        row | {"sequence": entry.sequence} for entry in entries if (row := _EVENTS[entry.kind](entry.row))
-    ]
-    labels = [
+    """Says which statements write some rows; a call that begins and ends among them needs one."""
+    begun: dict[str, Mapping[str, Any]] = {}
+    ended: list[Mapping[str, Any]] = []
+    finished: list[Mapping[str, Any]] = []
+    events: list[Mapping[str, Any]] = []
+    for sequence, kind, row, _ in entries:
+        if event := _EVENTS[kind](row):
+            event["sequence"] = sequence
+            events.append(event)
+        if kind == "begin":
+            begun[row["invocation_id"]] = row
+        elif kind == "end":
+            whole = {**begun.pop(row["invocation_id"], {}), **row}
+            (ended if "input_json" in whole else finished).append(whole)
+    begins = list(begun.values())
+    written: dict[str, Sequence[Mapping[str, Any]]] = {
+        "begin_invocation": begins,
+        "end_invocation": ended,
+        "finish_invocation": finished,
+        "add_event": events,
+        "add_label": _labels([*begins, *ended, *finished]),
+    }
+    return [Statement(name, rows) for name, rows in written.items() if rows]
+
+
+def _labels(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
         {"invocation_id": row["invocation_id"], "key": storable(key), "value": storable(value)}
-        for row in (*begins, *ends)
+        for row in rows
         if row["labels"] != "{}"
         for key, value in json.loads(row["labels"]).items()
     ]
-    written: dict[str, Sequence[Mapping[str, Any]]] = {
-        "begin_invocation": begins,
-        "end_invocation": ends,
-        "add_event": events,
-        "add_label": labels,
-    }
-    return [Statement(name, rows) for name, rows in written.items() if rows]
 
 
 async def interrupt(database: Database, time: int, first: int) -> int:
@@ -191,22 +224,19 @@ async def interrupt(database: Database, time: int, first: int) -> int:
     The `ended` events get the sequence numbers from `first` on, which are marked as given out. Returns how
     many there were.
     """
-    unfinished = await database.query("unfinished_invocations", {})
-    rows = []
-    for invocation_id, tool, retry_safe, create_time in unfinished:
-        fault: HandlerFault = NodeLost(tool=tool) if retry_safe else OutcomeUnknown(tool=tool)
-        rows.append(
-            {
-                "invocation_id": invocation_id,
-                "state": State.FAILED.value,
-                "failure": failure_json(fault.failure()),
-                "create_time": create_time,
-                "end_time": max(
-                    time, create_time
-                ),  # a clock that was set back does not end a call before it came
-                "interrupted": 1,
-            }
-        )
+    rows = [
+        {
+            "invocation_id": invocation_id,
+            "state": State.FAILED.value,
+            "failure": _lost(tool, bool(retry_safe)),
+            "create_time": create_time,
+            "end_time": max(
+                time, create_time
+            ),  # a clock that was set back does not end a call before it came
+            "interrupted": 1,
+        }
+        for invocation_id, tool, retry_safe, create_time in await database.query("unfinished_invocations", {})
+    ]
     events = [ended_row(row) | {"sequence": sequence} for sequence, row in enumerate(rows, first)]
     written = {"interrupt_invocation": rows, "add_event": events}
     mark = Statement("mark_drained", ({"sequence": first + len(rows) - 1},))

@@ -31,6 +31,19 @@ async def test_a_call_that_runs_is_seen_at_once(store: Store) -> None:
     assert await store.traces.get(record.invocation_id) == (record, [])
 
 
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_a_call_that_waited_begins_twice(store: Store, is_seen: bool) -> None:
+    record = invocation(state=State.PENDING)
+    store.traces.begin(record, retry_safe=True)
+    if is_seen:
+        assert await store.traces.get(record.invocation_id) == (record, [])
+    record.state = State.RUNNING
+    store.traces.begin(record, retry_safe=True)
+    assert await store.traces.get(record.invocation_id) == (record, [])
+    store.traces.end(ended(record))
+    assert await store.traces.get(record.invocation_id) == (record, [])
+
+
 async def test_a_record_comes_back_with_everything_it_had(store: Store) -> None:
     record = invocation(
         parent_span_id="ab" * 8, tool_call_id="call_1", labels={"a": "b"}, input_json='{"q":"日本\\u0000"}'
@@ -48,6 +61,26 @@ async def test_a_record_comes_back_with_everything_it_had(store: Store) -> None:
         isolation_level=3,
     )
     store.traces.end(record)
+    assert await store.traces.get(record.invocation_id) == (record, [])
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_arguments_that_are_not_repeated_at_the_end_are_kept(store: Store, is_seen: bool) -> None:
+    record = invocation(input_json='{"large":1}')
+    store.traces.begin(record, retry_safe=True)
+    if is_seen:  # so that beginning and end reach the database apart
+        await store.traces.get(record.invocation_id)
+    store.traces.end(ended(record))
+    assert await store.traces.get(record.invocation_id) == (record, [])
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_arguments_that_were_changed_meanwhile_are_the_last_ones(store: Store, is_seen: bool) -> None:
+    record = invocation(input_json='{"before":1}')
+    store.traces.begin(record, retry_safe=True)
+    if is_seen:
+        await store.traces.get(record.invocation_id)
+    store.traces.end(ended(record, input_json='{"after":1}'))
     assert await store.traces.get(record.invocation_id) == (record, [])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.store.samples import NOW, StillClock, ended, invocation, log, open_on, token
-from toolcell.model.errors import PlatformFault, Reason, StoreFull, StoreUnavailable
+from toolcell.model.errors import Executed, Failure, PlatformFault, Reason, StoreFull, StoreUnavailable
 from toolcell.model.span import Event, EventKind, Invocation, State
 from toolcell.store.interface import TraceFilter
 from toolcell.store.lifecycle import Store
@@ -66,9 +66,12 @@ async def test_nothing_begins_on_a_full_disk_and_the_next_call_does_when_there_i
     assert await store.traces.get(record.invocation_id) == (record, [])
 
 
-async def test_an_end_that_cannot_be_written_is_refused_and_the_record_says_so(store: Store) -> None:
+@pytest.mark.parametrize(("safe", "reason"), [(True, Reason.NODE_LOST), (False, Reason.OUTCOME_UNKNOWN)])
+async def test_an_end_that_cannot_be_written_is_refused_and_the_record_says_so(
+    store: Store, safe: bool, reason: Reason
+) -> None:
     record = invocation()
-    store.traces.begin(record, retry_safe=True)
+    store.traces.begin(record, retry_safe=safe)
     with spool_disk_is_full(store), pytest.raises(StoreFull):
         store.traces.end(ended(record))
     found = await store.traces.get(record.invocation_id)
@@ -76,7 +79,24 @@ async def test_an_end_that_cannot_be_written_is_refused_and_the_record_says_so(s
     kept, _ = found
     assert (kept.state, kept.output_json, kept.end_time) == (State.FAILED, "", NOW + 5)
     assert kept.failure is not None
-    assert kept.failure.reason is Reason.OUTCOME_UNKNOWN
+    assert kept.failure.reason is reason
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"state": State.CANCELLED, "failure": Failure(Reason.CANCELLED, "The call was cancelled.")},
+        {"state": State.FAILED, "failure": Failure(Reason.QUEUE_FULL, "Wait.", executed=Executed.NO)},
+    ],
+)
+async def test_that_a_call_was_cancelled_or_refused_is_recorded_as_it_is(
+    store: Store, end: dict[str, Any]
+) -> None:
+    record = invocation()
+    store.traces.begin(record, retry_safe=True)
+    with spool_disk_is_full(store), pytest.raises(StoreFull):
+        store.traces.end(ended(record, output_json="", **end))
+    assert await store.traces.get(record.invocation_id) == (record, [])
 
 
 async def test_an_end_without_a_beginning_that_cannot_be_written_leaves_nothing(store: Store) -> None:
@@ -125,7 +145,7 @@ async def test_when_too_much_waits_nothing_begins_but_what_runs_can_end(store: S
             begun.append(invocation())
             store.traces.begin(begun[-1], retry_safe=True)
         late = invocation()
-        with pytest.raises(StoreFull, match=r"wait for the database\. Free space"):
+        with pytest.raises(StoreFull, match=r"wait for the database\. Send less"):
             store.traces.begin(late, retry_safe=True)
         store.traces.append(first.invocation_id, log("no place"))
         store.traces.end(ended(first))

@@ -34,13 +34,13 @@ class Status(grpc.RpcError):
             (("grpc-status-details-bin", trailers),) if trailers is not None else None,
         )
 
-    def code(self) -> grpc.StatusCode:  # type: ignore[explicit-override] # came with Python 3.12
+    def code(self) -> grpc.StatusCode:
         return self._parts[0]
 
-    def details(self) -> str:  # type: ignore[explicit-override] # came with Python 3.12
+    def details(self) -> str:
         return self._parts[1]
 
-    def trailing_metadata(self) -> Any:  # type: ignore[explicit-override] # came with Python 3.12
+    def trailing_metadata(self) -> Any:
         return self._parts[2]
 
 
@@ -79,6 +79,7 @@ def test_every_violation_is_a_line() -> None:
     bad.field_violations.add(description="is not JSON")
     fault = refusal("INPUT_INVALID", more=(bad,), tool="search_customer")
     assert fault.where == ["query: must be an email", "is not JSON"]
+    assert fault.what == "the arguments are rejected"
     assert fault.exit_code == EXITS["invalid arguments"]
     assert "toolcell tools search_customer" in fault.hint
 

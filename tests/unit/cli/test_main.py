@@ -94,6 +94,14 @@ def test_a_file_of_arguments_that_is_too_large_or_no_text_is_refused(
         assert main(["call", "x", f"@{name}.json"]) == EXITS["invalid arguments"]
 
 
+def test_a_bug_is_not_taken_for_a_failed_tool(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("toolcell.cli.records._newest", lambda *_: 1 / 0)
+    assert main(["runs"]) == EXITS["internal"]
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_no_option_but_token_takes_a_secret() -> None:
     context = click.Context(main)
     waiting = [command for verb in VERBS if (command := main.get_command(context, verb))]

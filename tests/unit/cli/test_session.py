@@ -1,5 +1,6 @@
 """Which server a command speaks to, with which token, over what."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ def test_it_is_found_from_a_folder_below(dev: Path, workspace: Path, monkeypatch
     (workspace / "handlers" / "x").mkdir(parents=True)
     monkeypatch.chdir(workspace / "handlers" / "x")
     assert find_state() == dev
+
+
+def test_one_that_belongs_to_somebody_else_does_not_count(dev: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: somebody)
+    assert find_state() is None
 
 
 def test_another_state_directory_can_be_named(

@@ -13,8 +13,8 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2 as details
 from grpc_status import rpc_status
-from toolcell.contracts.catalog import Catalog, Changes, Entry, Snapshot
 
+from toolcell.contracts.catalog import Catalog, Changes, Entry, Snapshot
 from toolcell.contracts.contract import Contract
 from toolcell.model.call import Call, Outcome
 from toolcell.model.caller import GROUPS, Grants
@@ -31,6 +31,7 @@ from toolcell.v1.admin_service_pb2_grpc import AdminServiceStub
 from toolcell.v1.tool_service_pb2_grpc import ToolServiceStub
 from toolcell.v1.trace_service_pb2_grpc import TraceServiceStub
 
+QUICK = (("grpc.initial_reconnect_backoff_ms", 20), ("grpc.min_reconnect_backoff_ms", 20))
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -71,7 +72,7 @@ class House:
 
     async def raw(self, path: str, body: bytes = b"", metadata: Metadata | None = None) -> bytes:
         """Calls a path with bytes."""
-        call = self.channel.unary_unary(path)
+        call: Any = self.channel.unary_unary(path)
         return cast("bytes", await call(body, metadata=self.metadata if metadata is None else metadata))
 
 
@@ -103,13 +104,15 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
         invoke, gate, tokens, store.traces, cast("Catalog", catalog), reload, clock, 2, log.append
     )
     server = GrpcServer(services, Listen("127.0.0.1:0", **listen))
-    port = await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        open_house = House(services, server, port, channel, store.traces, catalog, log)
-        open_house.metadata = await open_house.token()
-        yield open_house
+    try:
+        port = await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=QUICK) as channel:
+            open_house = House(services, server, port, channel, store.traces, catalog, log)
+            open_house.metadata = await open_house.token()
+            yield open_house
+    finally:
         await server.drain(0)
-    await store.close()
+        await store.close()
 
 
 def tool(name: str, unavailable: Unavailable | None = None, **parts: Any) -> Tool:

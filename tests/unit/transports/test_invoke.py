@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import grpc
 import pytest
@@ -68,9 +69,8 @@ async def test_an_output_that_no_struct_can_hold_is_json_text(served: House, tex
 
 async def test_a_failure_is_an_outcome_of_an_ok_answer(served: House) -> None:
     async def run(call: Call) -> Outcome:
-        return Outcome(
-            failure=ToolDeclaredError("No such order.", details={"order": 7, "big": 2**60}).failure()
-        )
+        details = {"order": 7, "big": 2**60}
+        return Outcome(failure=ToolDeclaredError("No such order.", tool="echo", details=details).failure())
 
     served.run = run
     answer = await served.tools.Invoke(InvokeRequest(tool="echo"), metadata=served.metadata)
@@ -164,7 +164,7 @@ async def test_bytes_that_are_no_request_are_refused_after_their_sender_is_known
 
 async def test_a_request_without_a_message_is_refused(served: House) -> None:
     async def nothing() -> None:
-        call = served.channel.stream_unary(INVOKE)
+        call: Any = served.channel.stream_unary(INVOKE)
         await call(iter(()), metadata=served.metadata)
 
     assert info(await refusal(nothing())).reason == "REQUEST_INVALID"
@@ -204,7 +204,8 @@ async def test_a_caller_that_goes_away_has_its_call_cancelled(served: House) -> 
     async def run(call: Call) -> Outcome:
         began.set()
         try:
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.Event().wait()
+            raise AssertionError
         finally:
             ended.set()
 
@@ -220,7 +221,8 @@ async def test_a_call_past_its_callers_deadline_is_cancelled(served: House) -> N
 
     async def run(call: Call) -> Outcome:
         try:
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.Event().wait()
+            raise AssertionError
         finally:
             ended.set()
 

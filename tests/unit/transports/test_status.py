@@ -21,6 +21,12 @@ def every_error() -> list[type[ToolcellError]]:
     return found
 
 
+def made(kind: type[ToolcellError]) -> ToolcellError:
+    """Makes an error that says its three parts."""
+    words = "what, where, what to do"
+    return kind(words, tool="echo") if issubclass(kind, errors.ToolDeclaredError) else kind(words)
+
+
 def detail(status: Status, kind: Any) -> Any:
     """Returns the one detail of a kind, or None."""
     found = [any_ for any_ in status.details if any_.Is(kind.DESCRIPTOR)]
@@ -31,7 +37,7 @@ def detail(status: Status, kind: Any) -> Any:
 
 @pytest.mark.parametrize("kind", every_error())
 def test_every_error_has_one_info_that_says_whose_fault_and_whether_it_ran(kind: type[ToolcellError]) -> None:
-    status = to_status(kind("what, where, what to do"))
+    status = to_status(made(kind))
     info = detail(status, details.ErrorInfo)
     assert (info.reason, info.domain) == (kind.reason, "toolcell.dev")
     assert info.metadata["origin"] == kind.origin
@@ -43,7 +49,7 @@ def test_every_error_has_one_info_that_says_whose_fault_and_whether_it_ran(kind:
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind.code == "UNAVAILABLE"])
 def test_what_may_be_resent_says_when(kind: type[ToolcellError]) -> None:
     if kind.reason is not Reason.TOOL_TRANSIENT:  # its wait is the handler's to say
-        assert detail(to_status(kind("busy")), details.RetryInfo).retry_delay.ToMicroseconds() > 0
+        assert detail(to_status(made(kind)), details.RetryInfo).retry_delay.ToMicroseconds() > 0
 
 
 def test_violations_are_a_bad_request() -> None:

@@ -11,7 +11,7 @@ _INT32: Final = range(-(1 << 31), 1 << 31)
 
 
 class EnumShape:
-    """Reads values of one enum: a declared name, or a number (an undeclared one only when the enum is open)."""
+    """Reads values of one enum: a declared name or a number, an undeclared one only when it is open."""
 
     def __init__(self, descriptor: EnumDescriptor) -> None:
         self._names = {value.name: value.number for value in descriptor.values}
@@ -42,7 +42,9 @@ class EnumShape:
 
 
 def offered(descriptor: EnumDescriptor) -> list[Any]:
-    """Returns the values a model may choose: one a number, without deprecated ones and `*_UNSPECIFIED` zero (AIP-126).
+    """Returns the values a model may choose.
+
+    One for each number, without deprecated ones and the `*_UNSPECIFIED` zero (AIP-126).
 
     When nothing would be left, every number is offered.
     """

@@ -109,18 +109,21 @@ def _read_float(value: Any, walk: Walk) -> Pair:
     plain, wire = _read_double(value, walk)
     if type(plain) is str:
         return plain, wire
-    if abs(wire) > _FLOAT_MAX:
-        raise Reject("OUT_OF_RANGE", "must be a number that a 32-bit float can hold")
+    try:
+        struct.pack("<f", wire)
+    except OverflowError:
+        raise Reject("OUT_OF_RANGE", "must be a number that a 32-bit float can hold") from None
     return shortest(wire), wire
 
 
 def shortest(number: float) -> float:
-    """Returns the shortest decimal that is the same 32-bit float."""
-    (rounded,) = struct.unpack("f", struct.pack("f", number))
-    candidates = (float(f"{rounded:.{digits}g}") for digits in _SHORTEST)
-    return next(
-        (short for short in candidates if struct.unpack("f", struct.pack("f", short))[0] == rounded), rounded
-    )
+    """Returns the shortest decimal that is the same 32-bit float and that no reader finds too large."""
+    (rounded,) = struct.unpack("<f", struct.pack("<f", number))
+    for digits in _SHORTEST:
+        short = float(f"{rounded:.{digits}g}")
+        if abs(short) <= _FLOAT_MAX and struct.unpack("<f", struct.pack("<f", short))[0] == rounded:
+            return short
+    return float(rounded)
 
 
 def _never(_values: list[Any]) -> bool:

@@ -1,28 +1,31 @@
-"""Messages, lists and maps: shapes are made from descriptors once and then read any number of values."""
+"""Messages: shapes are made from descriptors once and then read any number of values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from toolcell.contracts.codec.containers import ABSENT, ListShape, MapShape
 from toolcell.contracts.codec.enums import EnumShape
 from toolcell.contracts.codec.scalars import SCALARS, Bulk, Read, key_reader
 from toolcell.contracts.codec.text import Doubled
-from toolcell.contracts.codec.walk import Direction, Pair, Reject, Walk, hint, key_segment, printable
+from toolcell.contracts.codec.walk import Direction, Pair, Reject, Walk, hint, printable
 from toolcell.contracts.codec.wellknown import ANY, NULL_VALUE, READERS, VALUE
-from toolcell.contracts.fields import is_map, is_real_oneof, offered_name
+from toolcell.contracts.fields import is_map, map_entry, offered_name, oneof_of
 from toolcell.contracts.options import INPUT_ONLY, OUTPUT_ONLY, REQUIRED, Options
 
-_ABSENT: Final = object()
 _FOREIGN: Final = {Direction.INPUT: OUTPUT_ONLY, Direction.OUTPUT: INPUT_ONLY}
 _TYPE_KEY: Final = "@type"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What the walk needs to know of a field; `zero` is printed where it is absent, `_ABSENT` prints nothing."""
+    """What the walk needs to know of a field.
+
+    `zero` is printed where it is absent, ABSENT prints nothing.
+    """
 
     name: str
     aliases: tuple[str, ...]
@@ -55,7 +58,7 @@ class Shapes:
         return READERS.get(descriptor.full_name) or self.of(descriptor).read
 
     def fields(self, descriptor: Descriptor) -> tuple[list[Field], frozenset[str]]:
-        """Returns the fields that belong to this direction, and the names of those that belong to the other."""
+        """Returns the fields of this direction, and the names of those that belong to the other."""
         foreign = _FOREIGN[self._direction]
         is_foreign = {f.name: foreign in self._options.behaviors(f) for f in descriptor.fields}
         mine = [self._field(field) for field in descriptor.fields if not is_foreign[field.name]]
@@ -69,7 +72,7 @@ class Shapes:
         elif field.is_repeated:
             read, zero = ListShape(read, is_plain).read, []
         elif field.has_presence:
-            zero = _ABSENT
+            zero = ABSENT
         is_null_value = field.enum_type is not None and field.enum_type.full_name == NULL_VALUE
         is_value = field.message_type is not None and field.message_type.full_name == VALUE
         is_input = self._direction is Direction.INPUT
@@ -80,13 +83,13 @@ class Shapes:
             zero=zero,
             takes_null=(is_null_value or is_value) and not field.is_repeated,
             is_required=field.is_required or (is_input and REQUIRED in self._options.behaviors(field)),
-            oneof=field.containing_oneof.name if is_real_oneof(field) else "",
+            oneof=oneof.name if (oneof := oneof_of(field)) is not None else "",
         )
 
     def _value(self, field: FieldDescriptor) -> tuple[Read, Any, Bulk | None]:
-        """Returns how one value of a field is read, its zero, and the check of a whole list, if there is one."""
+        """Returns how one value is read, its zero, and the check of a whole list, if there is one."""
         if field.message_type is not None:
-            return _Late(self, field.message_type), _ABSENT, None
+            return _Late(self, field.message_type), ABSENT, None
         if field.enum_type is not None and field.enum_type.full_name == NULL_VALUE:
             return _read_null, None, None
         if field.enum_type is not None:
@@ -96,12 +99,12 @@ class Shapes:
         return scalar.read, scalar.zero, scalar.is_plain
 
     def _map(self, field: FieldDescriptor) -> Read:
-        entry = field.message_type.fields_by_name
-        return MapShape(key_reader(entry["key"]), self._value(entry["value"])[0]).read
+        key, value = map_entry(field)
+        return MapShape(key_reader(key), self._value(value)[0]).read
 
 
 class _Late:
-    """Reads a message whose reader is looked up when first needed, so that messages may contain themselves."""
+    """Reads a message; its reader is looked up when first needed, so that messages may hold themselves."""
 
     __slots__ = ("_descriptor", "_read", "_shapes")
 
@@ -126,21 +129,22 @@ class MessageShape:
         self._foreign: frozenset[str] = frozenset()
 
     def read(self, value: Any, walk: Walk) -> Pair:
-        """Gives the object in canonical form, fields in declared order and zeros filled in; notes what is wrong."""
+        """Gives the object in canonical form: fields in declared order, zeros filled in."""
         if not isinstance(value, dict):
             raise Reject("WRONG_TYPE", "must be an object")
         if self._fields is None:
             self._fields, self._foreign = self._shapes.fields(self._descriptor)
         walk.enter()
-        plain, wire = {}, {}
+        plain: dict[str, Any] = {}
+        wire: dict[str, Any] = {}
         used, chosen = 0, None
         for field in self._fields:
-            given = value.get(field.name, _ABSENT)
-            if given is _ABSENT and field.aliases:
-                given = next((value[name] for name in field.aliases if name in value), _ABSENT)
-            used += given is not _ABSENT
-            if given is _ABSENT or (given is None and not field.takes_null):
-                if field.zero is not _ABSENT:
+            given = value.get(field.name, ABSENT)
+            if given is ABSENT and field.aliases:
+                given = next((value[name] for name in field.aliases if name in value), ABSENT)
+            used += given is not ABSENT
+            if given is ABSENT or (given is None and not field.takes_null):
+                if field.zero is not ABSENT:
                     plain[field.name] = field.zero
                 if field.is_required:
                     walk.add((field.name,), "required", "is required")
@@ -160,7 +164,7 @@ class MessageShape:
         try:
             plain, wire = field.read(given, walk)
             into[0][field.name] = plain
-            if wire is not _ABSENT:
+            if wire is not ABSENT:
                 into[1][field.name] = wire
         except Reject as reject:
             walk.depth = depth
@@ -191,73 +195,6 @@ class MessageShape:
                 seen.add(known[name])
         for name in value.names if type(value) is Doubled else ():
             walk.add((printable(name),), "DUPLICATE_KEY", "stands twice in the object")
-
-
-class ListShape:
-    """Reads JSON arrays of one kind of value."""
-
-    __slots__ = ("_is_plain", "_read")
-
-    def __init__(self, read: Read, is_plain: Bulk | None) -> None:
-        self._read = read
-        self._is_plain = is_plain
-
-    def read(self, value: Any, walk: Walk) -> Pair:
-        """Gives the list; null items are no values, save in lists of google.protobuf.Value.
-
-        With a rejected item there is no list for the rules to judge: its indexes would be wrong.
-        """
-        if type(value) is not list:
-            raise Reject("WRONG_TYPE", "must be an array")
-        if self._is_plain is not None and self._is_plain(value):
-            return value, value
-        plains, wires = [], []
-        path, depth, read = walk.path, walk.depth, self._read
-        level = len(path)
-        for at, item in enumerate(value):
-            path.append(at)
-            try:
-                plain, wire = read(item, walk)
-            except Reject as reject:
-                walk.depth = depth
-                walk.add((), reject.rule, reject.sentence)
-            else:
-                plains.append(plain)
-                wires.append(wire)
-            del path[level:]
-        return plains, (wires if len(wires) == len(value) else _ABSENT)
-
-
-class MapShape:
-    """Reads JSON objects that stand for maps."""
-
-    __slots__ = ("_read", "_read_key")
-
-    def __init__(self, read_key: Callable[[str, Walk], tuple[str, Any]], read: Read) -> None:
-        self._read_key = read_key
-        self._read = read
-
-    def read(self, value: Any, walk: Walk) -> Pair:
-        """Gives the map with its keys in canonical form."""
-        if not isinstance(value, dict):
-            raise Reject("WRONG_TYPE", "must be an object")
-        for name in value.names if type(value) is Doubled else ():
-            walk.add((key_segment(name),), "DUPLICATE_KEY", "stands twice in the object")
-        plains: dict[str, Any] = {}
-        wires: dict[Any, Any] = {}
-        path, level, depth = walk.path, len(walk.path), walk.depth
-        for name, item in value.items():
-            path.append(key_segment(name) if type(name) is str else "")
-            try:
-                text, key = self._read_key(name, walk)
-                if text in plains:
-                    raise Reject("DUPLICATE_KEY", "stands twice, written differently")
-                plains[text], wires[key] = self._read(item, walk)
-            except Reject as reject:
-                walk.depth = depth
-                walk.add((), reject.rule, reject.sentence)
-            del path[level:]
-        return plains, wires
 
 
 class AnyShape:

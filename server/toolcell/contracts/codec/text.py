@@ -35,7 +35,8 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), al
 def parse(text: str) -> Any:
     """Parses one JSON value; empty text stands for an empty object. Raises Reject with a sentence.
 
-    What a nesting bomb costs is bounded by the interpreter's recursion limit, some ten times the depth we accept.
+    What a nesting bomb costs is bounded by the interpreter's recursion limit, some ten times the depth we
+    accept.
     """
     if not text or text.isspace():
         return {}

@@ -18,7 +18,10 @@ Path = list[str | int]
 
 
 class Direction(Enum):
-    """Whose JSON is read: a model's arguments or a handler's answer (AIP-203: some fields belong to one only)."""
+    """Whose JSON is read: a model's arguments or a handler's answer.
+
+    Some fields belong to one of them only (AIP-203).
+    """
 
     INPUT = auto()
     OUTPUT = auto()
@@ -65,9 +68,7 @@ def rendered(path: Iterable[str | int]) -> str:
     """Writes a path as `items[2].labels["a"]`; a map's key is a segment that begins with a quotation mark."""
     text = ""
     for segment in path:
-        if isinstance(segment, int):
-            text += f"[{segment}]"
-        elif segment.startswith('"'):
+        if isinstance(segment, int) or segment.startswith('"'):
             text += f"[{segment}]"
         else:
             text += f".{segment}" if text else segment

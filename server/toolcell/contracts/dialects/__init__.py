@@ -1,7 +1,7 @@
 """The forms in which providers want a list of tools: one file a dialect, one row here.
 
-A dialect renders one tool at a time; a manifest is the texts with commas between them. What is rendered is kept as long
-as the tool's entry lives, so a manifest of unchanged tools costs nothing.
+A dialect renders one tool at a time; a manifest is the texts with commas between them. What is rendered is
+kept as long as the tool's entry lives, so a manifest of unchanged tools costs nothing.
 """
 
 from typing import Final

@@ -10,7 +10,7 @@ Fit = Literal["OK", "SIMPLIFIED", "LEFT_OUT"]
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A tool as JSON text, how well it fits the dialect, and in `notes` what was simplified or why it is left out."""
+    """A tool as JSON text, and how well it fits; `notes` say what was simplified or why it is left out."""
 
     text: str
     fit: Fit
@@ -33,4 +33,4 @@ class Dialect(Protocol):
 def left_out(entry: Entry) -> Rendered | None:
     """Returns the verdict on a tool that cannot be called in any dialect, None for one that can."""
     why = entry.tool.unavailable
-    return why and Rendered("", "LEFT_OUT", (f"{why.cause}: {why.message}",))
+    return None if why is None else Rendered("", "LEFT_OUT", (f"{why.cause}: {why.message}",))

@@ -97,9 +97,7 @@ class Crashes(logging.Filter):
         """Waits for a crash."""
         return await self._found.get()
 
-    def filter(  # type: ignore[explicit-override] # the decorator came with Python 3.12
-        self, record: logging.LogRecord
-    ) -> bool:
+    def filter(self, record: logging.LogRecord) -> bool:
         """Takes a record of the library's log; says whether it may be written."""
         if isinstance(record.msg, BaseException):
             self._found.put_nowait(record.msg)

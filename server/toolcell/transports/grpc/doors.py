@@ -64,9 +64,7 @@ class Doors(grpc.GenericRpcHandler):
             path, grpc.stream_unary_rpc_method_handler(guarded(answer, self._traffic, self._services.log))
         )
 
-    def service(  # type: ignore[explicit-override] # the decorator came with Python 3.12
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """Returns the handler of a path."""
         return self._table.get(handler_call_details.method) or self._path_unknown(handler_call_details.method)
 

@@ -50,7 +50,8 @@ class Health:
     async def _check(self, context: Context) -> bytes:
         """Answers Check; an unknown service is NOT_FOUND without a reason, as the health protocol has it."""
         answer = await self._servicer.Check(await _request(context), context)
-        return answer.SerializeToString()
+        body: bytes = answer.SerializeToString()
+        return body
 
     async def _watch(self, _: object, context: Context) -> None:
         try:

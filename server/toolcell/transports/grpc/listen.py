@@ -43,7 +43,7 @@ def options(listen: Listen) -> tuple[tuple[str, int], ...]:
         ("grpc.max_send_message_length", -1),  # answers are bounded by pages and by each tool's output limit
         ("grpc.max_metadata_size", 8 << 10),
         ("grpc.absolute_max_metadata_size", 16 << 10),
-        ("grpc.max_concurrent_streams", min(listen.calls + listen.streams, 1000)),
+        ("grpc.max_concurrent_streams", 1000),  # of one connection; a client queues what is beyond
         ("grpc.so_reuseport", 0),  # or a second server would share the port instead of failing to start
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),

@@ -70,13 +70,10 @@ class Manifest:
 
 def _render(dialect: dialects.Dialect, entry: Entry) -> tuple[str, v1.ManifestVerdict]:
     """Returns a tool's text, "" when it is left out, and the verdict on it."""
-    why = entry.tool.unavailable
-    if why is not None:
-        note = f"The tool cannot run ({why.cause}): {why.message}"
-        return "", v1.ManifestVerdict(tool=entry.tool.name, fit=v1.MANIFEST_FIT_LEFT_OUT, notes=[note])
     rendered = dialect.render(entry)
-    text = "" if rendered.fit == "LEFT_OUT" else rendered.text
-    return text, v1.ManifestVerdict(tool=entry.tool.name, fit=_FITS[rendered.fit], notes=rendered.notes)
+    return rendered.text, v1.ManifestVerdict(
+        tool=entry.tool.name, fit=_FITS[rendered.fit], notes=rendered.notes
+    )
 
 
 def _wanted(tools: Sequence[str]) -> requests.Violations:

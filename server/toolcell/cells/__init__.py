@@ -1,0 +1,1 @@
+"""Cells: fresh confined processes, each for one call of one tool."""

@@ -1,0 +1,352 @@
+"""One cell as the server holds it: its descriptors, its conversation, its one call."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from toolcell.cells.relay import Relay
+from toolcell.model.span import EventKind, Usage
+from toolcell.wire.conversation import CELL, Conversation, State
+from toolcell.wire.frames import Decoder, Frame, ProtocolError
+
+TERM_GRACE_SECONDS: Final = 2.0
+"""Between SIGTERM and SIGKILL, for a call nobody waits for any more."""
+
+_FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
+_READ_BYTES: Final = 64 * 1024
+_SAID_LIMIT: Final = 2000  # log and progress frames; the runtime itself stops at 1,000
+_OUTPUT_LIMIT: Final = 16 << 20  # beyond, nobody reads the pipes any more and printing blocks
+_HINT_SECONDS: Final = 0.5
+_CPU_CLOCK: Final = 2  # CPUCLOCK_SCHED in a process's clock id, see clock_getcpuclockid(3)
+
+
+class How(StrEnum):
+    """How a cell's conversation ended."""
+
+    ANSWERED = "answered"
+    DIED = "died"
+    LIED = "lied"
+    EXPIRED = "expired"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a call: the last frame, or what was wrong, or the zygote's hint how the process ended.
+
+    An `exit` of -1 and a `signal` of 0 mean that there is none.
+    """
+
+    how: How
+    frame: Frame | None = None
+    detail: str = ""
+    exit: int = -1
+    signal: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+class CellLostError(Exception):
+    """The cell was gone before it got the call: nothing was run."""
+
+
+class ForeignProcessError(Exception):
+    """A zygote sent the handle of a process that is not its child."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Whom a cell tells: it can be lent; it ended unlent, with a frame or with words; it is released."""
+
+    ready: "Callable[[Cell], None]"
+    lost: "Callable[[Frame | str], None]"
+    released: "Callable[[Cell], None]"
+
+
+class Cell:
+    """A confined process that waits for one call. The server made every descriptor it uses of it.
+
+    Since a hostile zygote may hold a copy of the other ends only, it cannot make a read or a write here
+    block.
+    """
+
+    def __init__(self, serial: int, output_limit: int, keeper: Keeper) -> None:
+        self.serial = serial
+        self.cpu_microseconds = 0
+        self._loop = asyncio.get_running_loop()
+        self._keeper = keeper
+        self._conversation = Conversation(CELL)
+        self._decoder = Decoder(output_limit + _FRAME_ROOM)
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._pipes: dict[EventKind, int] = {}
+        self.given = [theirs.detach()]
+        for kind in (EventKind.STDOUT, EventKind.STDERR):
+            self._pipes[kind], write_end = os.pipe()
+            os.set_blocking(self._pipes[kind], False)
+            self.given.append(write_end)
+        self._pid = self._pidfd = self._status = -1
+        self._relay: Relay | None = None
+        self._answer: asyncio.Future[Ending] | None = None
+        self._ending: Ending | None = None
+        self._last: Frame | None = None
+        self._unsent = b""
+        self._said = self._printed = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._hint: tuple[int, int] | None = None
+        self._is_dying = self._is_released = False
+        self._loop.add_reader(self._channel.fileno(), self._on_channel)
+
+    # ── before the call ─────────────────────────────────────────────────────────────────────────────────────
+
+    def give_away(self) -> None:
+        """Closes the other ends, once the zygote has them."""
+        for descriptor in self.given:
+            os.close(descriptor)
+        self.given = []
+
+    def adopt(self, pidfd: int, zygote: int) -> None:
+        """Takes the process's handle, after checking that it is a child of the zygote.
+
+        Raises ForeignProcessError for anything else: whatever is signalled later is signalled through this
+        handle only.
+        """
+        self._pidfd = pidfd
+        self._pid = _field(f"/proc/self/fdinfo/{pidfd}", b"Pid:")
+        if self._pid == -1:
+            return  # gone already: the channel's end tells
+        if self._pid <= 0:
+            raise ForeignProcessError("not the handle of a process")
+        try:
+            self._status = os.open(f"/proc/{self._pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+            parent = _number(os.pread(self._status, _READ_BYTES, 0), b"PPid:")
+        except OSError:
+            return
+        if parent != zygote:
+            raise ForeignProcessError("the handle of a process that is not its child")
+        for kind, descriptor in self._pipes.items():
+            self._loop.add_reader(descriptor, self._on_output, kind)
+        self._announce()
+
+    def _announce(self) -> None:
+        if self._pidfd >= 0 and self._conversation.state is State.READY:
+            self._keeper.ready(self)
+
+    # ── the call ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def call(self, frame: bytes, relay: Relay, seconds: float) -> Ending:
+        """Sends the call and returns how it ended, `seconds` from now at the latest; the process dies then.
+
+        Raises CellLostError when the call did not reach the process. Cancelling leaves the process SIGTERM
+        and 2 s.
+        """
+        self._conversation.send("call")
+        self._relay = relay
+        self._answer = self._loop.create_future()
+        self._timer = self._loop.call_later(seconds, self._expire)
+        self._unsent = frame
+        if not self._send():
+            self._end(Ending(How.DIED))
+            raise CellLostError
+        try:
+            return await self._answer
+        except asyncio.CancelledError:
+            self._dismiss()
+            raise
+
+    def abandon(self, why: str = "") -> None:
+        """Ends the cell at once, whatever it does."""
+        self._end(Ending(How.ABANDONED, detail=why))
+
+    def exited(self, ended: int, died_by: int) -> None:
+        """Takes the zygote's word on how the process ended."""
+        self._hint = (ended, died_by)
+        if self._is_dying:
+            self._bury()
+
+    def _send(self) -> bool:
+        try:
+            sent = self._channel.send(self._unsent, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return False
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._channel.fileno(), self._send_more)
+        return True
+
+    def _send_more(self) -> None:
+        self._loop.remove_writer(self._channel.fileno())
+        self._send()  # a broken channel ends by itself: its reader sees that
+
+    def _expire(self) -> None:
+        self._end(Ending(How.EXPIRED))
+
+    def _dismiss(self) -> None:
+        if self._is_released or self._ending:
+            return
+        self._relay = None
+        self._signal(signal.SIGTERM)
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(TERM_GRACE_SECONDS, self.abandon)
+
+    # ── what the cell says ──────────────────────────────────────────────────────────────────────────────────
+
+    def _on_channel(self) -> None:
+        if self._ending:
+            return
+        try:
+            data = self._channel.recv(_READ_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._on_end_of_channel()
+            return
+        try:
+            for frame in self._decoder.feed(data):
+                self._conversation.receive(frame)
+                self._hear(frame)
+            if self._last and self._decoder.has_part:
+                raise ProtocolError("bytes follow the last frame")
+        except ProtocolError as error:
+            self._end(Ending(How.LIED, detail=str(error)))
+            return
+        if self._last:
+            self._end(Ending(How.ANSWERED, frame=self._last))
+
+    def _hear(self, frame: Frame) -> None:
+        match frame.kind:
+            case "ready":
+                self._announce()
+            case "log" | "progress":
+                self._said += 1
+                if self._said > _SAID_LIMIT:
+                    raise ProtocolError(f"more than {_SAID_LIMIT} log and progress frames")
+                if self._relay:
+                    self._relay.said(frame)
+            case _:
+                self._last = frame
+
+    def _on_output(self, kind: EventKind) -> None:
+        if self._ending:
+            return
+        try:
+            data = os.read(self._pipes[kind], _READ_BYTES)
+        except BlockingIOError:
+            return
+        self._printed += len(data)
+        if not data or self._printed > _OUTPUT_LIMIT:
+            self._loop.remove_reader(self._pipes[kind])
+        if self._relay:
+            self._relay.output(kind, data)
+
+    def _on_end_of_channel(self) -> None:
+        """Kills the process, which died or closed its channel to linger; the zygote may say which it was."""
+        self._loop.remove_reader(self._channel.fileno())
+        self.cpu_microseconds = self._usage().cpu_microseconds
+        self._signal(signal.SIGKILL)
+        self._is_dying = True
+        if self._hint or not self._answer:
+            self._bury()
+        else:
+            self._loop.call_later(_HINT_SECONDS, self._bury)
+
+    def _bury(self) -> None:
+        ended, died_by = self._hint or (-1, 0)
+        usage = Usage(cpu_microseconds=self.cpu_microseconds)
+        self._end(Ending(How.DIED, exit=ended, signal=died_by, usage=usage))
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _end(self, ending: Ending) -> None:
+        if self._ending:
+            return
+        self._ending = ending
+        if self._timer:
+            self._timer.cancel()
+        if ending.how is not How.DIED:
+            ending = Ending(ending.how, ending.frame, ending.detail, usage=self._usage())
+        if self._answer and self._relay:
+            self._drain(self._relay)
+        # The caller goes first: killing, closing and refilling wait until its task had its turn.
+        self._loop.call_soon(self._release)
+        if self._answer and not self._answer.done():
+            self._answer.set_result(ending)
+        elif not self._answer:
+            self._keeper.lost(self._last or ending.detail or _words(ending))
+
+    def _drain(self, relay: Relay) -> None:
+        for kind, descriptor in self._pipes.items():
+            try:
+                while self._printed <= _OUTPUT_LIMIT and (data := os.read(descriptor, _READ_BYTES)):
+                    self._printed += len(data)
+                    relay.output(kind, data)
+            except BlockingIOError:
+                continue
+
+    def _release(self) -> None:
+        if self._is_released:
+            return
+        self._is_released = True
+        self._signal(signal.SIGKILL)
+        channel = self._channel.fileno()
+        self._loop.remove_reader(channel)
+        self._loop.remove_writer(channel)
+        for descriptor in self._pipes.values():
+            self._loop.remove_reader(descriptor)
+        self._channel.close()
+        for descriptor in (*self._pipes.values(), *self.given, self._pidfd, self._status):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._keeper.released(self)
+
+    def _signal(self, number: int) -> None:
+        if self._pidfd < 0:
+            return  # not adopted: it goes with its zygote
+        try:
+            signal.pidfd_send_signal(self._pidfd, number)
+        except ProcessLookupError:
+            return
+
+    def _usage(self) -> Usage:
+        """Returns what the kernel counted: the process's CPU clock and its highest resident memory."""
+        if self._status < 0:
+            return Usage()
+        try:
+            nanoseconds = time.clock_gettime_ns(~self._pid << 3 | _CPU_CLOCK)
+            peak = _number(os.pread(self._status, _READ_BYTES, 0), b"VmHWM:")
+        except OSError:
+            return Usage()
+        return Usage(nanoseconds // 1000, max(peak, 0) * 1024)
+
+
+def _words(ending: Ending) -> str:
+    return (
+        f"signal {ending.signal}"
+        if ending.signal
+        else f"exit {ending.exit}"
+        if ending.exit >= 0
+        else ending.how
+    )
+
+
+def _field(path: str, name: bytes) -> int:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _number(os.read(descriptor, _READ_BYTES), name)
+    finally:
+        os.close(descriptor)
+
+
+def _number(text: bytes, name: bytes) -> int:
+    """Finds `Name:  number` at the start of a line of a /proc file; 0 when there is no such line."""
+    start = text.find(b"\n" + name)
+    return int(text[start + 1 + len(name) :].split(maxsplit=1)[0]) if start >= 0 else 0

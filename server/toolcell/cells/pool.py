@@ -1,0 +1,257 @@
+"""Cells to lend: starts zygotes when they are needed, keeps few of them, runs calls."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from toolcell.cells.cell import Cell, CellLostError, Ending
+from toolcell.cells.faults import judge
+from toolcell.cells.relay import Emit, Relay
+from toolcell.cells.setup import setup
+from toolcell.cells.zygote import START_SECONDS, Owner, Why, Zygote, ZygoteEndedError
+from toolcell.model.clock import Clock
+from toolcell.model.errors import HandlerFault, ServerDraining, ServerOverloaded, ToolUnavailable
+from toolcell.model.span import Usage
+from toolcell.model.tool import Cause, Tool
+from toolcell.wire.frames import encode
+
+_BACKOFF_SECONDS: Final = 1.0
+_BACKOFF_CEILING: Final = 30.0
+_RETRY_SECONDS: Final = 1.0
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one call gives its handler; `arguments_json` is canonical ProtoJSON, never parsed on its way."""
+
+    invocation_id: str
+    tool_call_id: str
+    attempt: int
+    arguments_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The handler's JSON value or its fault; `start_time` is microseconds since the epoch."""
+
+    value: object
+    fault: HandlerFault | None
+    usage: Usage
+    start_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A revision that does not start: why, how often in a row, and until when nobody tries (monotonic)."""
+
+    error: ZygoteEndedError
+    times: int
+    until: float
+
+
+class Cells:
+    """Every zygote of a server. All methods are for the loop's thread.
+
+    `level` is the isolation level in force; `landlock_abi` lowers the Landlock ABI to confine with, never
+    raises it, so that tests can stand for older kernels.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        level: int,
+        max_zygotes: int = 32,
+        idle_seconds: float = 300.0,
+        landlock_abi: int | None = None,
+    ) -> None:
+        self.level = level
+        self._clock = clock
+        self._max_zygotes = max_zygotes
+        self._idle_seconds = idle_seconds
+        self._landlock_abi = landlock_abi
+        self._zygotes: OrderedDict[_Key, Zygote] = OrderedDict()
+        self._leaving: set[Zygote] = set()
+        self._broken: dict[_Key, _Broken] = {}
+        self._threaded: set[_Key] = set()
+        self._served: frozenset[str] | None = None
+        self._is_closed = False
+
+    async def prepare(self, tool: Tool) -> None:
+        """Starts a tool's zygote and waits for its first ready cell.
+
+        Raises ToolUnavailable when the handler does not import or the policy asks for what cannot be,
+        ServerOverloaded when every zygote there may be is busy.
+        """
+        zygote = await self._started(tool, self._clock.monotonic() + START_SECONDS)
+        try:
+            await zygote.fill()
+        except ZygoteEndedError as error:
+            raise self._unavailable(tool, error) from error
+        except TimeoutError:
+            raise _overloaded(tool) from None
+
+    async def run(self, tool: Tool, request: Request, deadline: float, emit: Emit) -> Reply:
+        """Runs one call in a fresh cell, until `deadline` (monotonic seconds) at the latest.
+
+        What the handler says meanwhile goes to `emit`; what it did wrong is the reply's fault. Raises only
+        when nothing was run: ToolUnavailable, ServerOverloaded, ServerDraining. When the awaiting task is
+        cancelled, the handler gets SIGTERM and 2 s, in the background.
+        """
+        relay = Relay(emit)
+        while True:
+            cell = await self._lend(tool, deadline)
+            seconds = max(0.0, deadline - self._clock.monotonic())
+            frame = _call(request, seconds, tool.output_limit_bytes)
+            start_time = self._clock.wall()
+            try:
+                ending = await cell.call(frame, relay, seconds)
+            except CellLostError:
+                continue  # it was gone before it got anything: another one
+            return _reply(tool, ending, relay, start_time)
+
+    def retire(self, served: Collection[str]) -> None:
+        """Takes the revisions still served; zygotes of others close, now or after their last call."""
+        self._served = frozenset(served)
+        self._broken = {key: why for key, why in self._broken.items() if key[1] in self._served}
+        self._threaded = {key for key in self._threaded if key[1] in self._served}
+        for zygote in tuple(self._zygotes.values()):
+            self._on_idle(zygote)
+
+    async def close(self) -> None:
+        """Kills every process and waits for it; calls that still run end with the fault CANCELLED."""
+        self._is_closed = True
+        for zygote in tuple(self._zygotes.values()):
+            zygote.abandon_calls()
+            zygote.end(ZygoteEndedError(Why.RETIRED, "the server shuts down"))
+        await asyncio.gather(*(zygote.gone for zygote in tuple(self._leaving)))
+
+    # ── lending ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _lend(self, tool: Tool, deadline: float) -> Cell:
+        while True:
+            zygote = await self._started(tool, deadline)
+            try:
+                return await zygote.lend(deadline - self._clock.monotonic())
+            except TimeoutError:
+                raise _overloaded(tool) from None
+            except ZygoteEndedError:
+                continue  # the next look finds another zygote, or why there is none
+
+    async def _started(self, tool: Tool, deadline: float) -> Zygote:
+        key = (tool.name, tool.revision)
+        while True:
+            zygote = self._zygotes.get(key) or self._open(tool, key)
+            self._zygotes.move_to_end(key)
+            zygote.last_used = self._clock.monotonic()
+            if zygote.started.done() and not zygote.started.exception():
+                return zygote
+            try:
+                async with asyncio.timeout(deadline - self._clock.monotonic()):
+                    await asyncio.shield(zygote.started)
+            except TimeoutError:
+                raise _overloaded(tool) from None
+            except ZygoteEndedError as error:
+                if error.why is Why.THREADED:
+                    continue
+                raise self._unavailable(tool, error) from error
+
+    def _open(self, tool: Tool, key: _Key) -> Zygote:
+        if self._is_closed:
+            raise ServerDraining
+        if (broken := self._broken.get(key)) and self._clock.monotonic() < broken.until:
+            raise self._unavailable(tool, broken.error)
+        self._make_room()
+        preload = tool.policy.preload and key not in self._threaded
+        fields = setup(tool, preload=preload, landlock_abi=self._landlock_abi)
+        try:
+            zygote = Zygote(tool, fields, Owner(self._on_ended, self._on_idle))
+        except OSError as error:
+            raise ServerOverloaded(
+                f"No process could be started for {tool.name}: {error.strerror}.", retry_after=_RETRY_SECONDS
+            ) from error
+        self._zygotes[key] = zygote
+        self._watch(zygote, self._idle_seconds)
+        return zygote
+
+    def _make_room(self) -> None:
+        if len(self._zygotes) < self._max_zygotes:
+            return
+        oldest = next((zygote for zygote in self._zygotes.values() if not zygote.is_busy), None)
+        if oldest is None:
+            raise ServerOverloaded(
+                f"All {self._max_zygotes} tools that may be warm at once are running calls.",
+                retry_after=_RETRY_SECONDS,
+            )
+        oldest.end(ZygoteEndedError(Why.RETIRED, "another tool needed its place"))
+
+    # ── what zygotes tell ───────────────────────────────────────────────────────────────────────────────────
+
+    def _on_ended(self, zygote: Zygote, error: ZygoteEndedError) -> None:
+        key = (zygote.tool.name, zygote.tool.revision)
+        if self._zygotes.get(key) is zygote:
+            del self._zygotes[key]
+        self._leaving.add(zygote)
+        zygote.gone.add_done_callback(lambda _: self._leaving.discard(zygote))
+        if error.why is Why.THREADED:
+            self._threaded.add(key)
+        elif error.why is not Why.RETIRED:
+            times = self._broken[key].times + 1 if key in self._broken else 1
+            pause = min(_BACKOFF_SECONDS * 2 ** (times - 1), _BACKOFF_CEILING)
+            self._broken[key] = _Broken(error, times, self._clock.monotonic() + pause)
+
+    def _on_idle(self, zygote: Zygote) -> None:
+        if self._served is not None and zygote.tool.revision not in self._served and not zygote.is_busy:
+            zygote.end(ZygoteEndedError(Why.RETIRED, "its revision is not served any more"))
+
+    def _watch(self, zygote: Zygote, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._look, zygote)
+
+    def _look(self, zygote: Zygote) -> None:
+        if zygote not in self._zygotes.values():
+            return
+        left = zygote.last_used + self._idle_seconds - self._clock.monotonic()
+        if zygote.is_busy:
+            left = self._idle_seconds
+        if left > 0:
+            self._watch(zygote, left)
+        else:
+            zygote.end(ZygoteEndedError(Why.RETIRED, "nobody called it"))
+
+    def _unavailable(self, tool: Tool, error: ZygoteEndedError) -> ToolUnavailable:
+        if error.why is Why.IMPORT:
+            said = f"The handler of {tool.name} does not import: {error.reason}. Correct it and reload."
+        else:
+            said = f"The zygote of {tool.name} ended: {error.reason}. It is tried again shortly."
+        refusal = ToolUnavailable(said, tool=tool.name, cause=Cause.HANDLER_IMPORT_FAILED)
+        if error.stack:
+            refusal.add_note(error.stack)
+        return refusal
+
+
+def _call(request: Request, seconds: float, output_limit: int) -> bytes:
+    fields = {
+        "invocation_id": request.invocation_id,
+        "tool_call_id": request.tool_call_id,
+        "attempt": request.attempt,
+        "deadline_seconds": seconds,
+        "output_limit_bytes": output_limit,
+    }
+    return encode("call", fields, arguments=request.arguments_json)
+
+
+def _reply(tool: Tool, ending: Ending, relay: Relay, start_time: int) -> Reply:
+    fault = judge(tool, ending, relay)
+    answer = ending.frame.fields if ending.frame else {}
+    relay.end(answer.get("dropped", 0))
+    return Reply(None if fault else answer["value"], fault, ending.usage, start_time)
+
+
+def _overloaded(tool: Tool) -> ServerOverloaded:
+    return ServerOverloaded(
+        f"No cell of {tool.name} became ready before the deadline.", retry_after=_RETRY_SECONDS
+    )

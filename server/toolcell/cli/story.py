@@ -1,0 +1,140 @@
+"""How an invocation is told: a row of a table, or the whole story with its events."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from toolcell.cli.options import as_data, word_of
+from toolcell.cli.text import moment, paint, plain, pretty, size, span
+
+COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow"}
+
+
+def row(invocation: Any) -> tuple[str, ...]:
+    """Returns id, time, tool, outcome, duration and caller."""
+    return (
+        invocation.invocation_id,
+        moment(invocation.create_time.ToMicroseconds()),
+        invocation.tool,
+        _reason(invocation) or _state(invocation),
+        _took(invocation),
+        invocation.caller,
+    )
+
+
+def story(answer: Any) -> list[str]:
+    """Tells one invocation: its record, its events by the time since it came, what went in and out."""
+    record = answer.invocation
+    lines = [paint(plain(record.invocation_id), COLOURS.get(_state(record), "white"))]
+    lines += [f"{name:<13} {plain(value)}" for name, value in _facts(record).items() if value]
+    if answer.events:
+        begin = record.create_time.ToMicroseconds()
+        lines += ["", paint("events", "bright_black"), *(_event(event, begin) for event in answer.events)]
+    if record.failure.details.fields:
+        lines += ["", paint("details", "bright_black"), pretty(as_data(record.failure.details))]
+    for name, text in (("input", record.input_json), ("output", record.output_json)):
+        if text:
+            lines += ["", paint(name, "bright_black"), _json(text)]
+    return lines
+
+
+def _facts(record: Any) -> dict[str, str]:
+    """Returns what the record says, by name; "" for what it does not say."""
+    from toolcell.v1 import tool_pb2
+
+    failed, ran = record.HasField("failure"), record.HasField("start_time")
+    waited = record.start_time.ToMicroseconds() - record.create_time.ToMicroseconds() if ran else 0
+    executed = word_of(tool_pb2.Executed, record.failure.executed, "EXECUTED_")
+    return {
+        "tool": record.tool,
+        "state": f"{_state(record)}: {_reason(record)}" if failed else _state(record),
+        "message": record.failure.message,
+        "executed": executed if failed else "",
+        "interrupted": "the server died while it ran" if record.interrupted else "",
+        "time": moment(record.create_time.ToMicroseconds()),
+        "duration": _took(record),
+        "waited": f"{span(waited / 1e6)} for a cell" if waited > 0 else "",
+        "used": _used(record),
+        "isolation": f"level {record.isolation_level}" if ran else "no cell had it",
+        "caller": f"{record.caller} (token {record.token_id})",
+        "tool call id": record.tool_call_id,
+        "labels": ", ".join(f"{key}={value}" for key, value in sorted(record.labels.items())),
+        "revision": record.revision,
+        "trace": f"{record.trace_id}, span {record.span_id}",
+        "parent span": record.parent_span_id,
+    }
+
+
+def _state(record: Any) -> str:
+    from toolcell.v1 import trace_pb2
+
+    return word_of(trace_pb2.State, record.state, "STATE_")
+
+
+def _reason(record: Any) -> str:
+    """Names the reason of a failure or a refusal; "" without one."""
+    from toolcell.v1 import error_reason_pb2
+
+    if not record.HasField("failure"):
+        return ""
+    return word_of(error_reason_pb2.ErrorReason, record.failure.reason, "ERROR_REASON_")
+
+
+def _took(record: Any) -> str:
+    return span(record.duration.ToTimedelta().total_seconds()) if record.HasField("end_time") else ""
+
+
+def _used(record: Any) -> str:
+    cpu = record.cpu_time.ToTimedelta().total_seconds()
+    words = [
+        f"{span(cpu)} CPU" if cpu else "",
+        f"{size(record.memory_peak_bytes)} memory" if record.memory_peak_bytes else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def _event(event: Any, begin: int) -> str:
+    """Tells one event: when, what kind, and its body on this line and those below."""
+    after = max(event.time.ToMicroseconds() - begin, 0) / 1e6
+    first, *below = _BODIES.get(event.kind, _raw)(as_data(event.body))
+    head = f"  {f'+{span(after)}':>10}  {plain(event.kind):<9}  {plain(first)}"
+    return "\n".join([head, *(f"{'':>24}{plain(line)}" for line in below)])
+
+
+def _log(body: Mapping[str, Any]) -> list[str]:
+    fields = (
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in body.get("fields", {}).items()
+    )
+    return [" ".join([str(body.get("level", "")), str(body.get("message", "")), *fields])]
+
+
+def _line(body: Mapping[str, Any]) -> list[str]:
+    return [str(body.get("text", ""))]
+
+
+def _progress(body: Mapping[str, Any]) -> list[str]:
+    return [f"{body.get('fraction', 0):4.0%} {body.get('message', '')}"]
+
+
+def _exception(body: Mapping[str, Any]) -> list[str]:
+    violations = [
+        f"{each.get('field', '')}: {each.get('description', '')}" for each in body.get("violations", ())
+    ]
+    what = f"{body.get('type', '')}: {body.get('message', '')}"
+    return [*what.splitlines()[:1], *str(body.get("stack", "")).splitlines(), *violations]
+
+
+def _raw(body: Mapping[str, Any]) -> list[str]:
+    return [json.dumps(body, ensure_ascii=False)]
+
+
+_BODIES = {"log": _log, "stdout": _line, "stderr": _line, "progress": _progress, "exception": _exception}
+"""How the body of each kind of event is told; another kind's is shown as JSON."""
+
+
+def _json(text: str) -> str:
+    """Indents JSON text; what is none (a refused call's input, say) is shown as it came."""
+    try:
+        return pretty(json.loads(text))
+    except (ValueError, RecursionError):
+        return plain(text)

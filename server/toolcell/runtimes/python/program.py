@@ -1,0 +1,223 @@
+"""The Python runtime: imports the handler in the zygote, and in a cell takes one call, runs it, answers.
+
+It speaks the cell conversation on descriptor 3 (runtimes/README.md) with the standard library alone.
+"""
+
+import _thread
+import contextlib
+import gc
+import json
+import os
+import signal
+import struct
+import sys
+from importlib import import_module
+
+from toolcell.runtimes.python import cell as offered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+_CHANNEL = 3
+_LENGTH = struct.Struct(">I")
+_STACK_LIMIT = 16 * 1024
+_MESSAGE_LIMIT = 8 * 1024
+_THREAD_STACK = 1 << 20
+_CO_COROUTINE = 0x80
+_TERMINATED = 143
+
+_sending = _thread.allocate_lock()
+
+
+def prepare(setup: "dict[str, Any]") -> "Program":
+    """Makes the process ready to be forked: the handler imported, unless it is to be imported in each cell.
+
+    Raises whatever the import raises, and ImportError when the handler is not what the policy says.
+    """
+    sys.modules["toolcell"] = offered
+    offered.__name__ = "toolcell"
+    sys.path.insert(0, setup["directory"])
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    _thread.stack_size(_THREAD_STACK)
+    program = Program(setup["module"], setup["function"])
+    if setup["preload"]:
+        program.load()
+    signal.signal(signal.SIGTERM, _stop)
+    _warm()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return program
+
+
+def describe(error: BaseException) -> "dict[str, Any]":
+    """Returns type, message and stack of an exception, bounded, without the runtime's own frames."""
+    try:
+        import traceback
+
+        shown = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename not in _OURS and not frame.filename.startswith("<frozen importlib")
+        ]
+        stack = "".join(traceback.format_list(shown) + traceback.format_exception_only(error))
+    except Exception:  # noqa: BLE001 - a hostile exception, or no memory left: told without a stack
+        stack = ""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise
+        message = ""
+    return {
+        "type": offered.clean(type(error).__name__, 200),
+        "message": offered.clean(message, _MESSAGE_LIMIT),
+        "stack": offered.clean(stack[-_STACK_LIMIT:], _STACK_LIMIT),
+    }
+
+
+_OURS = frozenset((__file__, offered.__file__, sys.argv[0]))
+
+
+class Program:
+    """The handler of one tool."""
+
+    def __init__(self, module: str, function: str) -> None:
+        self._module = module
+        self._function = function
+        self._handler: Callable[..., Any] | None = None
+
+    def load(self) -> None:
+        """Imports the handler; raises what that raises, and ImportError when there is no such function."""
+        handler = getattr(import_module(self._module), self._function, None)
+        if not callable(handler):
+            raise ImportError(  # noqa: TRY004 - for its author the handler is what does not import
+                f"{self._module} has no function {self._function}: "
+                f"write `def {self._function}(arguments, cell):`"
+            )
+        if getattr(getattr(handler, "__code__", None), "co_flags", 0) & _CO_COROUTINE:
+            import_module("asyncio")  # once here, not in every cell
+        self._handler = handler
+
+    def run(self) -> "NoReturn":
+        """Is one cell: says it is ready, takes the call, answers, and waits to be killed."""
+        gc.enable()
+        _warm()
+        if self._handler is None:
+            try:
+                self.load()
+            except BaseException as error:  # noqa: BLE001 - whatever an import raises is told
+                _send("import_failed", describe(error))
+                _wait_for_the_end()
+        _send("ready", {})
+        call = _receive()
+        told = offered.Cell(call, _send)
+        answer, failure = self._attempt(call, told)
+        _flush()
+        if failure is None:
+            _send_text(f'{{"kind":"result","dropped":{told.dropped},"value":{answer}}}')
+        else:
+            _send("failure", failure | {"dropped": told.dropped})
+        _wait_for_the_end()
+
+    def _attempt(self, call: "dict[str, Any]", told: "offered.Cell") -> "tuple[str, dict[str, Any] | None]":
+        try:
+            value = self._handler(call["arguments"], told)  # type: ignore[misc]
+            if hasattr(value, "__await__"):
+                value = _drive(value)
+        except offered.ToolError as error:
+            return "", _failure("declared", error)
+        except MemoryError as error:
+            return "", _failure("out_of_memory", error)
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises, even SystemExit, is told
+            return "", _failure("raised", error)
+        return _answer(value, call["output_limit_bytes"])
+
+
+def _answer(value: "Any", limit: int) -> "tuple[str, dict[str, Any] | None]":
+    try:
+        text = _dump(value)
+        if (size := len(text.encode())) > limit:
+            raise OverflowError(f"the answer is {size} bytes as JSON, the limit is {limit}")
+    except OverflowError as error:
+        return "", _failure("output_too_large", error)
+    except MemoryError as error:
+        return "", _failure("out_of_memory", error)
+    except (TypeError, ValueError, RecursionError) as error:
+        return "", _failure("output_invalid", error)
+    return text, None
+
+
+def _failure(cause: str, error: BaseException) -> "dict[str, Any]":
+    declared = error if isinstance(error, offered.ToolError) else None
+    return describe(error) | {
+        "cause": cause,
+        "code": declared.code if declared else "",
+        "retryable": declared.retryable if declared else False,
+        "details": declared.details if declared else {},
+    }
+
+
+def _drive(awaitable: "Any") -> "Any":
+    import asyncio
+
+    async def main() -> "Any":
+        return await awaitable
+
+    return asyncio.run(main())
+
+
+def _dump(value: "Any") -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _send(kind: str, fields: "dict[str, Any]") -> None:
+    _send_text(_dump({"kind": kind, **fields}))
+
+
+def _send_text(text: str) -> None:
+    payload = text.encode()
+    rest = memoryview(_LENGTH.pack(len(payload)) + payload)
+    with _sending:
+        while rest:
+            rest = rest[os.write(_CHANNEL, rest) :]
+
+
+def _receive() -> "dict[str, Any]":
+    (length,) = _LENGTH.unpack(_read(_LENGTH.size))
+    call: dict[str, Any] = json.loads(_read(length))
+    return call
+
+
+def _read(size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        part = os.read(_CHANNEL, size - len(parts))
+        if not part:
+            os._exit(0)  # the server is gone, or did not need this cell
+        parts += part
+    return bytes(parts)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # a handler may have closed or replaced it
+            stream.flush()
+
+
+def _wait_for_the_end() -> "NoReturn":
+    """Stays until killed, so that the server can read what this process used."""
+    while os.read(_CHANNEL, 1):
+        pass
+    os._exit(0)
+
+
+def _stop(*_: object) -> "NoReturn":
+    raise SystemExit(_TERMINATED)
+
+
+def _warm() -> None:
+    """Touches what every call touches, so that a cell has its own copy of those pages before it is ready."""
+    json.loads(_dump({"kind": "result", "value": {"text": "", "number": 1.5, "list": [None, True]}}))
+    _LENGTH.unpack(_LENGTH.pack(0))
