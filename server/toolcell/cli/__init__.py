@@ -25,6 +25,7 @@ VERBS = {
     "reload": "tools",
     "runs": "records",
     "trace": "records",
+    "tail": "tail",
     "token": "tokens",
     "doctor": "doctor",
     "version": "version",

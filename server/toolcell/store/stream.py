@@ -158,8 +158,9 @@ class Place:
 
     def finish(self) -> None:
         """Has the stream end after what has happened until now."""
-        self._until = self._stream.spool.settled
-        self._stream.wake()
+        if self._until is None:
+            self._until = self._stream.spool.settled
+            self._stream.wake()
 
     def close(self) -> None:
         """Gives the place up."""
@@ -175,13 +176,14 @@ class Place:
             else:
                 await stream.wait()
             return None
+        until = settled if self._until is None else min(settled, self._until)
         if self._after + 1 < stream.ring.first:
-            return await self._from_database(min(settled, stream.ring.first - 1))
-        return await self._from_ring(settled)
+            return await self._from_database(min(until, stream.ring.first - 1))
+        return await self._from_ring(until)
 
-    async def _from_ring(self, settled: int) -> Batch | None:
+    async def _from_ring(self, end: int) -> Batch | None:
         takes, found, room = self._chosen.takes, list[Happening](), _BATCH_BYTES
-        until = min(settled, self._after + _LOOK)
+        until = min(end, self._after + _LOOK)
         for happening in self._stream.ring.after(self._after, until):
             if not takes(happening):
                 continue
@@ -191,7 +193,7 @@ class Place:
                 break
             found.append(happening)
         self._after = until
-        if not found and until < settled:
+        if not found and until < end:
             await asyncio.sleep(0)
         return self._worth_telling(found)
 
