@@ -4,12 +4,12 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Final
 
+from toolcell.cells.ending import Ending, How
+from toolcell.cells.process import Process
 from toolcell.cells.relay import Relay
 from toolcell.model.span import EventKind, Usage
 from toolcell.wire.conversation import CELL, Conversation, State
@@ -22,41 +22,13 @@ _FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure wi
 _READ_BYTES: Final = 64 * 1024
 _SAID_LIMIT: Final = 2000  # log and progress frames; the runtime itself stops at 1,000
 _OUTPUT_LIMIT: Final = 16 << 20  # beyond, nobody reads the pipes any more and printing blocks
+_SEND: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_RECEIVE: Final = int(socket.MSG_DONTWAIT)
 _HINT_SECONDS: Final = 0.5
-_CPU_CLOCK: Final = 2  # CPUCLOCK_SCHED in a process's clock id, see clock_getcpuclockid(3)
-
-
-class How(StrEnum):
-    """How a cell's conversation ended."""
-
-    ANSWERED = "answered"
-    DIED = "died"
-    LIED = "lied"
-    EXPIRED = "expired"
-    ABANDONED = "abandoned"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The end of a call: the last frame, or what was wrong, or the zygote's hint how the process ended.
-
-    An `exit` of -1 and a `signal` of 0 mean that there is none.
-    """
-
-    how: How
-    frame: Frame | None = None
-    detail: str = ""
-    exit: int = -1
-    signal: int = 0
-    usage: Usage = field(default_factory=Usage)
 
 
 class CellLostError(Exception):
     """The cell was gone before it got the call: nothing was run."""
-
-
-class ForeignProcessError(Exception):
-    """A zygote sent the handle of a process that is not its child."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +49,6 @@ class Cell:
 
     def __init__(self, serial: int, output_limit: int, keeper: Keeper) -> None:
         self.serial = serial
-        self.cpu_microseconds = 0
         self._loop = asyncio.get_running_loop()
         self._keeper = keeper
         self._conversation = Conversation(CELL)
@@ -89,7 +60,8 @@ class Cell:
             self._pipes[kind], write_end = os.pipe()
             os.set_blocking(self._pipes[kind], False)
             self.given.append(write_end)
-        self._pid = self._pidfd = self._status = -1
+        self._process: Process | None = None
+        self._usage_at_end = Usage()
         self._relay: Relay | None = None
         self._answer: asyncio.Future[Ending] | None = None
         self._ending: Ending | None = None
@@ -98,7 +70,7 @@ class Cell:
         self._said = self._printed = 0
         self._timer: asyncio.TimerHandle | None = None
         self._hint: tuple[int, int] | None = None
-        self._is_dying = self._is_released = False
+        self._is_dying = self._is_released = self._is_unread = False
         self._loop.add_reader(self._channel.fileno(), self._on_channel)
 
     # ── before the call ─────────────────────────────────────────────────────────────────────────────────────
@@ -109,31 +81,15 @@ class Cell:
             os.close(descriptor)
         self.given = []
 
-    def adopt(self, pidfd: int, zygote: int) -> None:
-        """Takes the process's handle, after checking that it is a child of the zygote.
-
-        Raises ForeignProcessError for anything else: whatever is signalled later is signalled through this
-        handle only.
-        """
-        self._pidfd = pidfd
-        self._pid = _field(f"/proc/self/fdinfo/{pidfd}", b"Pid:")
-        if self._pid == -1:
-            return  # gone already: the channel's end tells
-        if self._pid <= 0:
-            raise ForeignProcessError("not the handle of a process")
-        try:
-            self._status = os.open(f"/proc/{self._pid}/status", os.O_RDONLY | os.O_CLOEXEC)
-            parent = _number(os.pread(self._status, _READ_BYTES, 0), b"PPid:")
-        except OSError:
-            return
-        if parent != zygote:
-            raise ForeignProcessError("the handle of a process that is not its child")
+    def adopt(self, process: Process) -> None:
+        """Takes the process, which the zygote says it made for this cell."""
+        self._process = process
         for kind, descriptor in self._pipes.items():
             self._loop.add_reader(descriptor, self._on_output, kind)
         self._announce()
 
     def _announce(self) -> None:
-        if self._pidfd >= 0 and self._conversation.state is State.READY:
+        if self._process and self._conversation.state is State.READY:
             self._keeper.ready(self)
 
     # ── the call ────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,14 +105,17 @@ class Cell:
         self._answer = self._loop.create_future()
         self._timer = self._loop.call_later(seconds, self._expire)
         self._unsent = frame
-        if not self._send():
-            self._end(Ending(How.DIED))
-            raise CellLostError
+        self._is_unread = not self._send()
+        if self._is_unread:
+            self._bury()
         try:
-            return await self._answer
+            ending = await self._answer
         except asyncio.CancelledError:
             self._dismiss()
             raise
+        if self._is_unread and ending.how is How.DIED:
+            raise CellLostError
+        return ending
 
     def abandon(self, why: str = "") -> None:
         """Ends the cell at once, whatever it does."""
@@ -170,7 +129,7 @@ class Cell:
 
     def _send(self) -> bool:
         try:
-            sent = self._channel.send(self._unsent, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            sent = self._channel.send(self._unsent, _SEND)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -202,9 +161,12 @@ class Cell:
         if self._ending:
             return
         try:
-            data = self._channel.recv(_READ_BYTES, socket.MSG_DONTWAIT)
+            data = self._channel.recv(_READ_BYTES, _RECEIVE)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            # It closed its end with the call, or some of it, unread: nothing was run.
+            data, self._is_unread = b"", bool(self._answer) and not self._said
         except OSError:
             data = b""
         if not data:
@@ -251,7 +213,7 @@ class Cell:
     def _on_end_of_channel(self) -> None:
         """Kills the process, which died or closed its channel to linger; the zygote may say which it was."""
         self._loop.remove_reader(self._channel.fileno())
-        self.cpu_microseconds = self._usage().cpu_microseconds
+        self._usage_at_end = self._usage()
         self._signal(signal.SIGKILL)
         self._is_dying = True
         if self._hint or not self._answer:
@@ -261,8 +223,7 @@ class Cell:
 
     def _bury(self) -> None:
         ended, died_by = self._hint or (-1, 0)
-        usage = Usage(cpu_microseconds=self.cpu_microseconds)
-        self._end(Ending(How.DIED, exit=ended, signal=died_by, usage=usage))
+        self._end(Ending(How.DIED, exit=ended, signal=died_by, usage=self._usage_at_end))
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,12 +237,12 @@ class Cell:
             ending = Ending(ending.how, ending.frame, ending.detail, usage=self._usage())
         if self._answer and self._relay:
             self._drain(self._relay)
-        # The caller goes first: killing, closing and refilling wait until its task had its turn.
-        self._loop.call_soon(self._release)
         if self._answer and not self._answer.done():
             self._answer.set_result(ending)
         elif not self._answer:
             self._keeper.lost(self._last or ending.detail or _words(ending))
+        # The caller's task was scheduled first: killing, closing and refilling wait until it had its turn.
+        self._loop.call_soon(self._release)
 
     def _drain(self, relay: Relay) -> None:
         for kind, descriptor in self._pipes.items():
@@ -303,29 +264,18 @@ class Cell:
         for descriptor in self._pipes.values():
             self._loop.remove_reader(descriptor)
         self._channel.close()
-        for descriptor in (*self._pipes.values(), *self.given, self._pidfd, self._status):
-            if descriptor >= 0:
-                os.close(descriptor)
+        for descriptor in (*self._pipes.values(), *self.given):
+            os.close(descriptor)
+        if self._process:
+            self._process.close()
         self._keeper.released(self)
 
     def _signal(self, number: int) -> None:
-        if self._pidfd < 0:
-            return  # not adopted: it goes with its zygote
-        try:
-            signal.pidfd_send_signal(self._pidfd, number)
-        except ProcessLookupError:
-            return
+        if self._process:  # else it goes with its zygote
+            self._process.signal(number)
 
     def _usage(self) -> Usage:
-        """Returns what the kernel counted: the process's CPU clock and its highest resident memory."""
-        if self._status < 0:
-            return Usage()
-        try:
-            nanoseconds = time.clock_gettime_ns(~self._pid << 3 | _CPU_CLOCK)
-            peak = _number(os.pread(self._status, _READ_BYTES, 0), b"VmHWM:")
-        except OSError:
-            return Usage()
-        return Usage(nanoseconds // 1000, max(peak, 0) * 1024)
+        return self._process.usage() if self._process else Usage()
 
 
 def _words(ending: Ending) -> str:
@@ -336,17 +286,3 @@ def _words(ending: Ending) -> str:
         if ending.exit >= 0
         else ending.how
     )
-
-
-def _field(path: str, name: bytes) -> int:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return _number(os.read(descriptor, _READ_BYTES), name)
-    finally:
-        os.close(descriptor)
-
-
-def _number(text: bytes, name: bytes) -> int:
-    """Finds `Name:  number` at the start of a line of a /proc file; 0 when there is no such line."""
-    start = text.find(b"\n" + name)
-    return int(text[start + 1 + len(name) :].split(maxsplit=1)[0]) if start >= 0 else 0

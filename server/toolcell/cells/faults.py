@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from toolcell.cells.cell import Ending, How
+from toolcell.cells.ending import Ending, How
 from toolcell.cells.relay import Relay
 from toolcell.model.errors import (
     Cancelled,

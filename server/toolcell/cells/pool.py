@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from toolcell.cells.cell import Cell, CellLostError, Ending
+from toolcell.cells.cell import Cell, CellLostError
+from toolcell.cells.ending import Ending
 from toolcell.cells.faults import judge
 from toolcell.cells.relay import Emit, Relay
 from toolcell.cells.setup import setup
@@ -20,6 +21,7 @@ from toolcell.wire.frames import encode
 _BACKOFF_SECONDS: Final = 1.0
 _BACKOFF_CEILING: Final = 30.0
 _RETRY_SECONDS: Final = 1.0
+_CELLS_A_CALL: Final = 3
 
 _Key = tuple[str, str]
 
@@ -103,7 +105,7 @@ class Cells:
         cancelled, the handler gets SIGTERM and 2 s, in the background.
         """
         relay = Relay(emit)
-        while True:
+        for _ in range(_CELLS_A_CALL):
             cell = await self._lend(tool, deadline)
             seconds = max(0.0, deadline - self._clock.monotonic())
             frame = _call(request, seconds, tool.output_limit_bytes)
@@ -113,6 +115,9 @@ class Cells:
             except CellLostError:
                 continue  # it was gone before it got anything: another one
             return _reply(tool, ending, relay, start_time)
+        raise ServerOverloaded(
+            f"Cells of {tool.name} are killed before they run.", retry_after=_RETRY_SECONDS
+        )
 
     def retire(self, served: Collection[str]) -> None:
         """Takes the revisions still served; zygotes of others close, now or after their last call."""
@@ -156,8 +161,8 @@ class Cells:
             except TimeoutError:
                 raise _overloaded(tool) from None
             except ZygoteEndedError as error:
-                if error.why is Why.THREADED:
-                    continue
+                if error.why in (Why.THREADED, Why.RETIRED):
+                    continue  # there is, or will be, another one
                 raise self._unavailable(tool, error) from error
 
     def _open(self, tool: Tool, key: _Key) -> Zygote:

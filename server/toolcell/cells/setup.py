@@ -20,7 +20,6 @@ _ENVIRONMENT: Mapping[str, str] = {
             "OPENBLAS_NUM_THREADS",
             "MKL_NUM_THREADS",
             "NUMEXPR_NUM_THREADS",
-            "VECLIB_MAXIMUM_THREADS",
             "BLIS_NUM_THREADS",
         ),
         "1",

@@ -35,8 +35,8 @@ _SHARED = (
 )
 """Public files that code expects anywhere.
 
-Not /usr as a whole, for people keep projects in /usr/src; not /etc/ssl, which has keys in private/. Nor /dev/zero:
-mapped as shared it is memory that no limit counts.
+Not /usr as a whole, for people keep projects in /usr/src; not /etc/ssl, which has keys in private/. Nor
+/dev/zero: mapped as shared it is memory that no limit counts.
 """
 
 _DEVICES = (("/dev/null", "device"), ("/dev/urandom", "file"))

@@ -24,30 +24,21 @@ dies with its parent.
 
 import array
 import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
-from toolcell.cells.cell import Cell, ForeignProcessError, Keeper
+from toolcell.cells.cell import Cell, Keeper
+from toolcell.cells.control import Control, Listener
+from toolcell.cells.process import ForeignProcessError, Process
 from toolcell.model.tool import Tool
-from toolcell.wire.conversation import CONTROL, Conversation
-from toolcell.wire.frames import Decoder, Frame, ProtocolError, encode
+from toolcell.wire.frames import Frame, ProtocolError
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
 START_SECONDS: Final = 20.0
 """From the start of the process to the handler imported."""
 
-_MESSAGE_BYTES: Final = 64 * 1024
-_SEND_BUFFER: Final = 256 * 1024
-_DESCRIPTORS_A_MESSAGE: Final = 4  # one is expected; room for some more shows a lie instead of hiding it
 _ORDERS_AT_ONCE: Final = 16
 _LOST_IN_A_ROW: Final = 3
 _UNREAPED: Final = 1024
@@ -88,10 +79,8 @@ class Zygote:
         self.last_used = 0.0
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._conversation = Conversation(CONTROL)
         self._keeper = Keeper(self._on_ready, self._on_lost, self._on_released)
         self.started: asyncio.Future[None] = self._loop.create_future()
-        self.gone: asyncio.Future[None] = self._loop.create_future()
         self._cells: dict[int, Cell] = {}  # spawned or ordered, not yet said to have exited
         self._ordered: deque[Cell] = deque()
         self._making: set[Cell] = set()
@@ -101,20 +90,19 @@ class Zygote:
         self._serial = self._lost = 0
         self._has_lent = False
         self._end: ZygoteEndedError | None = None
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        with theirs:
-            self._process = _start(theirs)
-        self._pidfd = os.pidfd_open(self._process.pid)
-        self._loop.add_reader(self._pidfd, self._on_death)
-        self._loop.add_reader(self._control.fileno(), self._on_control)
+        self._control = Control(Listener(self._hear, self._on_broken, self._on_death))
         self._timer = self._loop.call_later(START_SECONDS, self._on_late)
-        self._say("setup", setup)
+        self._control.send("setup", setup)
+
+    @property
+    def gone(self) -> asyncio.Future[None]:
+        """Is done when the zygote's process has been waited for."""
+        return self._control.gone
 
     @property
     def is_busy(self) -> bool:
-        """Tells whether a call runs in one of its cells or waits for one."""
-        return bool(self._lent or self._waiting)
+        """Tells whether a call runs in one of its cells or waits for one, or it only just starts."""
+        return bool(self._lent or self._waiting) or not self.started.done()
 
     # ── lending ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -165,7 +153,7 @@ class Zygote:
         self._cells[cell.serial] = cell
         self._making.add(cell)
         self._ordered.append(cell)
-        self._say("spawn", {"serial": cell.serial}, cell.given)
+        self._control.send("spawn", {"serial": cell.serial}, cell.given)
         cell.give_away()
 
     # ── what cells tell ─────────────────────────────────────────────────────────────────────────────────────
@@ -200,48 +188,7 @@ class Zygote:
 
     # ── what the zygote says ────────────────────────────────────────────────────────────────────────────────
 
-    def _say(self, kind: str, fields: dict[str, Any], descriptors: list[int] | None = None) -> None:
-        self._conversation.send(kind)
-        rights = array.array("i", descriptors or [])
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
-        try:
-            self._control.sendmsg(
-                [encode(kind, fields)], ancillary, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
-            )
-        except OSError as error:  # full for a zygote that does not read, broken for one that is gone
-            self.end(ZygoteEndedError(Why.BROKEN, f"it does not listen ({error.strerror})"))
-
-    def _on_control(self) -> bool:
-        """Takes one message; returns whether there may be another."""
-        space = socket.CMSG_SPACE(_DESCRIPTORS_A_MESSAGE * 4)
-        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
-        try:
-            message, ancillary, got, _ = self._control.recvmsg(_MESSAGE_BYTES, space, flags)
-        except BlockingIOError:
-            return False
-        except OSError:
-            message, ancillary, got = b"", [], 0
-        descriptors = array.array("i")
-        for _, _, data in ancillary:
-            descriptors.frombytes(data[: len(data) // 4 * 4])
-        try:
-            if got & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-                raise ProtocolError("a message is longer than any of its kind")
-            if not message:  # it died, or wants to linger; the end of the process will tell
-                self._loop.remove_reader(self._control.fileno())
-                self._kill()
-                return False
-            self._hear(_one_frame(message), descriptors)
-            return not self._end
-        except (ProtocolError, ForeignProcessError) as error:
-            self.end(ZygoteEndedError(Why.BROKEN, f"it broke the rules of the wire: {error}"))
-            return False
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-
     def _hear(self, frame: Frame, descriptors: "array.array[int]") -> None:
-        self._conversation.receive(frame)
         if len(descriptors) != (frame.kind == "spawned"):
             raise ProtocolError(f"a frame {frame.kind} has {len(descriptors)} descriptors")
         match frame.kind:
@@ -261,13 +208,21 @@ class Zygote:
                     )
                 )
             case "spawned":
-                self._oldest(frame).adopt(descriptors.pop(), self._process.pid)
+                self._on_spawned(self._oldest(frame), descriptors)
             case "not_spawned":
                 cell = self._oldest(frame)
                 del self._cells[cell.serial]
                 cell.abandon(frame.fields["message"])
             case _:
                 self._on_exited(frame)
+
+    def _on_spawned(self, cell: Cell, descriptors: "array.array[int]") -> None:
+        try:
+            process = Process(descriptors[0], self._control.process_id)
+        except ForeignProcessError as error:
+            raise ProtocolError(f"it sent {error}") from None
+        descriptors.pop()
+        cell.adopt(process)
 
     def _oldest(self, frame: Frame) -> Cell:
         if not self._ordered or self._ordered[0].serial != frame.fields["serial"]:
@@ -290,9 +245,7 @@ class Zygote:
             return
         self._end = why
         self._timer.cancel()
-        self._loop.remove_reader(self._control.fileno())
-        self._control.close()
-        self._kill()
+        self._control.end()
         if not self.started.done():
             self.started.set_exception(why)
             self.started.exception()  # seen: it is nobody's fault if nobody waits
@@ -309,58 +262,16 @@ class Zygote:
         for cell in tuple(self._lent):
             cell.abandon()
 
-    def _kill(self) -> None:
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            self._process.kill()  # it does not lead a group yet
-
     def _on_late(self) -> None:
         reason = f"importing the handler took longer than {START_SECONDS:g} s"
         self.end(ZygoteEndedError(Why.IMPORT, reason))
 
-    def _on_death(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        while not self._end and self._on_control():
-            pass  # its last words may still be in the socket, behind the news of its death
-        if not self._end:
-            why = Why.RETIRED if self._has_lent else Why.BROKEN if self.started.done() else Why.IMPORT
-            self.end(ZygoteEndedError(why, f"its process ended: {_how_it_ended(self._process.pid)}"))
-        self._kill()
-        os.close(self._pidfd)
-        self._process.wait()
-        self.gone.set_result(None)
+    def _on_broken(self, how: str) -> None:
+        self.end(ZygoteEndedError(Why.BROKEN, how))
 
-
-def _start(control: socket.socket) -> subprocess.Popen[bytes]:
-    interpreter = getattr(sys, "_base_executable", None) or sys.executable
-    return subprocess.Popen(
-        [interpreter, "-I", "-S", "-B", "-X", "utf8", str(LAUNCHER), str(control.fileno())],
-        env={},
-        cwd="/",
-        pass_fds=(control.fileno(),),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def _how_it_ended(process: int) -> str:
-    """Looks at a dead child without waiting for it, so that its number stays taken."""
-    result = os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-    if result is None:
-        return "unknown"
-    if result.si_code == os.CLD_EXITED:
-        return f"exit {result.si_status}"
-    return f"signal {signal.Signals(result.si_status).name}"
-
-
-def _one_frame(message: bytes) -> Frame:
-    decoder = Decoder(_MESSAGE_BYTES)
-    found = list(decoder.feed(message))
-    if len(found) != 1 or decoder.has_part:
-        raise ProtocolError("a message is not exactly one frame")
-    return found[0]
+    def _on_death(self, how: str) -> None:
+        why = Why.RETIRED if self._has_lent else Why.BROKEN if self.started.done() else Why.IMPORT
+        self.end(ZygoteEndedError(why, f"its process ended: {how}"))
 
 
 def _import_failed(frame: Frame) -> ZygoteEndedError:

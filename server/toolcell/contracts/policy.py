@@ -54,8 +54,9 @@ def read_policy(directory: Path, ceiling: Limits) -> Policy:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
-        line = re.search(r"line (\d+)", str(wrong))
-        raise PolicyInvalid(f"is not TOML: {wrong}", line=int(line[1]) if line else 0) from None
+        place = re.search(r"line (\d+)", str(wrong))  # else it is the end of the document
+        line = int(place[1]) if place else len(text.splitlines())
+        raise PolicyInvalid(f"is not TOML: {wrong}", line=line) from None
     given, wrongs = _flat(document, _keys(ceiling))
     if wrongs:
         said = "; ".join(f"{wrong.key}: {wrong.sentence}" for wrong in wrongs)

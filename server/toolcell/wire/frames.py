@@ -32,7 +32,7 @@ def encode(kind: str, fields: Mapping[str, Any], **spliced: str) -> bytes:
 
     Raises ValueError for numbers JSON does not have, TypeError for values it does not have.
     """
-    text = json.dumps({"kind": kind, **fields}, separators=(",", ":"), allow_nan=False)
+    text = _ENCODER.encode({"kind": kind, **fields})
     if spliced:
         text = "".join((text[:-1], *(f',"{name}":{value}' for name, value in spliced.items()), "}"))
     payload = text.encode()
@@ -75,7 +75,7 @@ def parse(payload: bytes) -> Frame:
     """Reads one frame's payload; raises ProtocolError when it is not acceptable."""
     try:
         text = payload.decode()
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"a frame is not acceptable JSON ({type(error).__name__})") from None
     if not isinstance(value, dict) or not isinstance(kind := value.pop("kind", None), str):
@@ -95,6 +95,10 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError("infinite")
     return number
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _walk(value: Any) -> None:

@@ -45,7 +45,7 @@ async def test_a_struct_is_answered_as_a_struct(served: House) -> None:
     assert json.loads(served.calls[0].question.arguments_json) == {
         "count": 5, "ratio": 0.5, "deep": [{"a": None}, True, "é"], "none": {},
     }  # fmt: skip
-    assert '"count":5,' in served.calls[0].question.arguments_json + ","
+    assert served.calls[0].question.arguments_json.startswith('{"count":5,"deep":')
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_the_callers_deadline_and_trace_reach_the_call(served: House) -> N
     first, second = served.calls
     assert first.traceparent == parent
     assert first.deadline is not None
-    assert before + 20 < first.deadline < served.services.clock.monotonic() + 30
+    assert before + 20 < first.deadline < served.services.clock.monotonic() + 31
     assert (second.traceparent, second.deadline) == ("", None)
 
 

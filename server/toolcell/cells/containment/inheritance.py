@@ -29,7 +29,7 @@ def lead_session(_: "Mapping[str, Any]") -> None:
 
 
 def tie_to_zygote(setup: "Mapping[str, Any]") -> None:
-    """Dies with the zygote (a fork does not inherit that); raises ProcessLookupError if that is gone already."""
+    """Dies with the zygote (a fork does not inherit that); raises ProcessLookupError if that is gone."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != setup["zygote"]:
         raise ProcessLookupError("the zygote is gone")

@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from importlib import import_module
 
 from toolcell.runtimes.python import cell as offered
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _CHANNEL = 3
 _LENGTH = struct.Struct(">I")
+_READ_BYTES = 16 * 1024
 _STACK_LIMIT = 16 * 1024
 _MESSAGE_LIMIT = 8 * 1024
 _THREAD_STACK = 1 << 20
@@ -46,7 +48,7 @@ def prepare(setup: "dict[str, Any]") -> "Program":
     if setup["preload"]:
         program.load()
     signal.signal(signal.SIGTERM, _stop)
-    _warm()
+    _rehearse()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -103,7 +105,7 @@ class Program:
     def run(self) -> "NoReturn":
         """Is one cell: says it is ready, takes the call, answers, and waits to be killed."""
         gc.enable()
-        _warm()
+        _rehearse()
         if self._handler is None:
             try:
                 self.load()
@@ -185,19 +187,14 @@ def _send_text(text: str) -> None:
 
 
 def _receive() -> "dict[str, Any]":
-    (length,) = _LENGTH.unpack(_read(_LENGTH.size))
-    call: dict[str, Any] = json.loads(_read(length))
-    return call
-
-
-def _read(size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = os.read(_CHANNEL, size - len(parts))
+    frame = bytearray()
+    while len(frame) < _LENGTH.size or len(frame) < _LENGTH.size + _LENGTH.unpack_from(frame)[0]:
+        part = os.read(_CHANNEL, _READ_BYTES)
         if not part:
             os._exit(0)  # the server is gone, or did not need this cell
-        parts += part
-    return bytes(parts)
+        frame += part
+    call: dict[str, Any] = json.loads(frame[_LENGTH.size :])
+    return call
 
 
 def _flush() -> None:
@@ -217,7 +214,20 @@ def _stop(*_: object) -> "NoReturn":
     raise SystemExit(_TERMINATED)
 
 
-def _warm() -> None:
-    """Touches what every call touches, so that a cell has its own copy of those pages before it is ready."""
-    json.loads(_dump({"kind": "result", "value": {"text": "", "number": 1.5, "list": [None, True]}}))
-    _LENGTH.unpack(_LENGTH.pack(0))
+def _rehearse() -> None:
+    """Does what every call does, so that a cell has its own copy of those pages of memory before it is ready.
+
+    A page shared with the zygote is copied when it is first written to, and counting a reference writes.
+    """
+    call = json.loads(_REHEARSAL)
+    told = offered.Cell(call, _send)
+    text, _ = _answer({"told": told.deadline, "arguments": call["arguments"]}, call["output_limit_bytes"])
+    memoryview(_LENGTH.pack(len(text)) + f'{{"kind":"result","value":{text}}}'.encode())[1:].release()
+    _flush()
+    time.monotonic()
+
+
+_REHEARSAL = (
+    '{"kind":"call","invocation_id":"inv_0","tool_call_id":"call_0","attempt":1,"deadline_seconds":1.5,'
+    '"output_limit_bytes":4096,"arguments":{"text":"a longer text","number":1.5,"list":[null,true,{}]}}'
+)

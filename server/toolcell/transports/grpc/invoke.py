@@ -3,6 +3,7 @@
 import asyncio
 
 from toolcell.model.call import Call, Outcome, Question
+from toolcell.model.errors import Refusal
 from toolcell.transports.grpc import messages, requests, structs
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
 from toolcell.transports.grpc.services import Services
@@ -61,8 +62,9 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
             if not traffic.is_cut_off:
                 raise
             outcome = _cut_off(call)
-        finally:
+        except Refusal:
             name_record(context, call)
+            raise
         return respond(call, outcome, is_struct=inquiry.is_struct).SerializeToString()
 
     return answer
@@ -88,7 +90,7 @@ def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
 
 
 def name_record(context: Context, call: Call) -> None:
-    """Sends the invocation's id with the status, so that a refused call can be found too."""
+    """Sends the invocation's id with a refusal, so that its record can be found too."""
     record = getattr(call, "record", None)
     if record is not None:
         context.set_trailing_metadata((("toolcell-invocation-id", record.invocation_id),))

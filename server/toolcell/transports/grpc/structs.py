@@ -24,11 +24,11 @@ class Unfit(Exception):  # noqa: N818 - not an error: the value goes another way
 
 
 def to_json(struct: Struct, field: str) -> str:
-    """Returns the JSON text of a Struct; a whole number is written without `.0`, as JavaScript does.
+    """Returns the JSON text of a Struct, keys in order; whole numbers without `.0`, as JavaScript does.
 
     Raises RequestInvalid for NaN, an infinity, and a value without a kind; `field` is the Struct's own path.
     """
-    return json.dumps(_object(struct, field), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_object(struct, field), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def from_json(text: str) -> Struct:

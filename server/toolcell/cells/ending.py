@@ -1,0 +1,32 @@
+"""How a cell's conversation ended: what cell finds out and faults judges."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from toolcell.model.span import Usage
+from toolcell.wire.frames import Frame
+
+
+class How(StrEnum):
+    """How a cell's conversation ended."""
+
+    ANSWERED = "answered"
+    DIED = "died"
+    LIED = "lied"
+    EXPIRED = "expired"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a call: the last frame, or what was wrong, or the zygote's hint how the process ended.
+
+    An `exit` of -1 and a `signal` of 0 mean that there is none.
+    """
+
+    how: How
+    frame: Frame | None = None
+    detail: str = ""
+    exit: int = -1
+    signal: int = 0
+    usage: Usage = field(default_factory=Usage)

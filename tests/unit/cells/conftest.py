@@ -1,0 +1,15 @@
+"""Cells on this machine's kernel, closed after each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from toolcell.cells.pool import Cells
+from toolcell.model.clock import SystemClock
+
+
+@pytest.fixture
+async def cells() -> AsyncIterator[Cells]:
+    made = Cells(clock=SystemClock(), level=2)
+    yield made
+    await made.close()
