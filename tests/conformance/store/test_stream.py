@@ -12,7 +12,6 @@ from toolcell.model.span import Event, EventKind, State
 from toolcell.store.interface import EventFilter
 from toolcell.store.lifecycle import Store
 
-
 # ── what is told ────────────────────────────────────────────────────────────────────────────────────────────
 
 
