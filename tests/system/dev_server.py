@@ -51,6 +51,11 @@ class Server:
             self._reader.join()
             raise AssertionError(f"{command} ended with {self._process.returncode}:\n" + "".join(self.lines))
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     @classmethod
     def dev(cls, folder: Path, *options: str) -> Self:
         """Starts `toolcell dev` on a free port."""

@@ -153,6 +153,8 @@ def guarded(
                 raise
             task.uncancel()
             await refuse(context, draining())
+        except grpc.aio.AbortError:
+            raise  # a status was sent already
         except Exception as bug:  # noqa: BLE001 - whatever it is, the caller hears INTERNAL_ERROR and the log the rest
             await refuse(context, internal(bug, log))
 

@@ -36,7 +36,7 @@ class Streams:
         self._services = services
         self._calls = calls
         self._message_bytes = message_bytes
-        self._traffic = Traffic(limit, "StreamTrace streams", "grpc.streams")
+        self._traffic = Traffic(limit, "streams (`grpc.streams`)")
         self._open: set[Following] = set()
         self._rendered: dict[int, bytes] = {}
 
