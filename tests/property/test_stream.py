@@ -150,6 +150,7 @@ class World:
 async def opened(directory: Path, clock: StillClock) -> Store:
     """Opens a store whose memory of events is so small that readers leave it often."""
     store = await open_on("sqlite-file", directory, clock=clock)
+    await store.pruner.close()  # it prunes when the test says so
     store.stream.ring = Ring(count=16, limit_bytes=60_000)
     return store
 
