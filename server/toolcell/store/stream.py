@@ -20,6 +20,9 @@ from toolcell.store.interface import Batch, EventFilter, Happening, Subject
 from toolcell.store.ring import COUNT, LIMIT_BYTES, Ring
 from toolcell.store.spool import Spool
 
+_LINGER_SECONDS: Final = 0.002
+"""How long an event waits for company: a short call's start and end are one message."""
+
 _SPACING_SECONDS: Final = 50e-6
 """The least time between two wake-ups, for each that is woken: telling one takes half of it."""
 
@@ -81,10 +84,11 @@ class Stream:
             self.wake()
 
     def wake(self) -> None:
-        """Wakes everybody who waits, now or as soon as the last time is long enough ago."""
+        """Wakes everybody who waits, soon, and not before the last time is long enough ago."""
         if self._due is None and self._waiting:
-            when = self._told_time + _SPACING_SECONDS * len(self._waiting)
-            self._due = asyncio.get_running_loop().call_at(when, self._tell)
+            loop = asyncio.get_running_loop()
+            rested = self._told_time + _SPACING_SECONDS * len(self._waiting)
+            self._due = loop.call_at(max(rested, loop.time() + _LINGER_SECONDS), self._tell)
 
     async def wait(self) -> None:
         """Returns when something was written."""
