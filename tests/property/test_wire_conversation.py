@@ -19,7 +19,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "launch_failed": {"step": "", "message": ""},
     "spawned": {"serial": 1},
     "not_spawned": {"serial": 1, "message": ""},
-    "exited": {"serial": 1, "exit": 0, "signal": 0},
+    "exited": {"serial": 1, "exit": 0, "signal": 0, "cpu_microseconds": 1, "memory_peak_bytes": 1},
     "log": {"level": "", "message": "", "fields": {}},
     "progress": {"fraction": 0.5, "message": ""},
     "result": {"value": None, "dropped": 0},

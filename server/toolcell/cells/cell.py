@@ -1,17 +1,18 @@
 """One cell as the server holds it: its descriptors, its conversation, its one call."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from toolcell.cells.ending import Ending, How
+from toolcell.cells.output import Output
 from toolcell.cells.process import Process
 from toolcell.cells.relay import Relay
-from toolcell.model.span import EventKind, Usage
+from toolcell.model.span import Usage
 from toolcell.wire.conversation import CELL, Conversation, State
 from toolcell.wire.frames import Decoder, Frame, ProtocolError
 
@@ -21,7 +22,6 @@ TERM_GRACE_SECONDS: Final = 2.0
 _FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
 _READ_BYTES: Final = 64 * 1024
 _SAID_LIMIT: Final = 2000  # log and progress frames; the runtime itself stops at 1,000
-_OUTPUT_LIMIT: Final = 16 << 20  # beyond, nobody reads the pipes any more and printing blocks
 _SEND: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _RECEIVE: Final = int(socket.MSG_DONTWAIT)
 _HINT_SECONDS: Final = 0.5
@@ -31,7 +31,7 @@ class CellLostError(Exception):
     """The cell was gone before it got the call: nothing was run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Keeper:
     """Whom a cell tells: it can be lent; it ended unlent, with a frame or with words; it is released."""
 
@@ -54,22 +54,23 @@ class Cell:
         self._conversation = Conversation(CELL)
         self._decoder = Decoder(output_limit + _FRAME_ROOM)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._pipes: dict[EventKind, int] = {}
-        self.given = [theirs.detach()]
-        for kind in (EventKind.STDOUT, EventKind.STDERR):
-            self._pipes[kind], write_end = os.pipe()
-            os.set_blocking(self._pipes[kind], False)
-            self.given.append(write_end)
+        try:
+            self._output = Output()
+        except OSError:
+            self._channel.close()
+            theirs.close()
+            raise
+        self.given = [theirs.detach(), *self._output.given]
         self._process: Process | None = None
-        self._usage_at_end = Usage()
+        self._usage_at_end: Usage | None = None
         self._relay: Relay | None = None
         self._answer: asyncio.Future[Ending] | None = None
         self._ending: Ending | None = None
         self._last: Frame | None = None
         self._unsent = b""
-        self._said = self._printed = 0
+        self._said = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._hint: tuple[int, int] | None = None
+        self._hint: Ending | None = None
         self._is_dying = self._is_released = self._is_unread = False
         self._loop.add_reader(self._channel.fileno(), self._on_channel)
 
@@ -84,8 +85,7 @@ class Cell:
     def adopt(self, process: Process) -> None:
         """Takes the process, which the zygote says it made for this cell."""
         self._process = process
-        for kind, descriptor in self._pipes.items():
-            self._loop.add_reader(descriptor, self._on_output, kind)
+        self._output.listen()
         self._announce()
 
     def _announce(self) -> None:
@@ -100,10 +100,13 @@ class Cell:
         Raises CellLostError when the call did not reach the process. Cancelling leaves the process SIGTERM
         and 2 s.
         """
+        if self._ending:
+            raise CellLostError
         self._conversation.send("call")
         self._relay = relay
+        self._output.pass_to(relay)
         self._answer = self._loop.create_future()
-        self._timer = self._loop.call_later(seconds, self._expire)
+        self._timer = self._loop.call_later(seconds, self._expire, seconds)
         self._unsent = frame
         self._is_unread = not self._send()
         if self._is_unread:
@@ -121,9 +124,9 @@ class Cell:
         """Ends the cell at once, whatever it does."""
         self._end(Ending(How.ABANDONED, detail=why))
 
-    def exited(self, ended: int, died_by: int) -> None:
+    def exited(self, hint: Ending) -> None:
         """Takes the zygote's word on how the process ended."""
-        self._hint = (ended, died_by)
+        self._hint = hint
         if self._is_dying:
             self._bury()
 
@@ -143,13 +146,14 @@ class Cell:
         self._loop.remove_writer(self._channel.fileno())
         self._send()  # a broken channel ends by itself: its reader sees that
 
-    def _expire(self) -> None:
-        self._end(Ending(How.EXPIRED))
+    def _expire(self, seconds: float) -> None:
+        self._end(Ending(How.EXPIRED, detail=f"{seconds:.3g}"))
 
     def _dismiss(self) -> None:
         if self._is_released or self._ending:
             return
         self._relay = None
+        self._output.pass_to(None)
         self._signal(signal.SIGTERM)
         if self._timer:
             self._timer.cancel()
@@ -164,8 +168,9 @@ class Cell:
             data = self._channel.recv(_READ_BYTES, _RECEIVE)
         except BlockingIOError:
             return
-        except ConnectionResetError:
-            # It closed its end with the call, or some of it, unread: nothing was run.
+        except (
+            ConnectionResetError
+        ):  # it closed its end with the call, or some of it, unread: nothing was run
             data, self._is_unread = b"", bool(self._answer) and not self._said
         except OSError:
             data = b""
@@ -197,19 +202,6 @@ class Cell:
             case _:
                 self._last = frame
 
-    def _on_output(self, kind: EventKind) -> None:
-        if self._ending:
-            return
-        try:
-            data = os.read(self._pipes[kind], _READ_BYTES)
-        except BlockingIOError:
-            return
-        self._printed += len(data)
-        if not data or self._printed > _OUTPUT_LIMIT:
-            self._loop.remove_reader(self._pipes[kind])
-        if self._relay:
-            self._relay.output(kind, data)
-
     def _on_end_of_channel(self) -> None:
         """Kills the process, which died or closed its channel to linger; the zygote may say which it was."""
         self._loop.remove_reader(self._channel.fileno())
@@ -222,8 +214,8 @@ class Cell:
             self._loop.call_later(_HINT_SECONDS, self._bury)
 
     def _bury(self) -> None:
-        ended, died_by = self._hint or (-1, 0)
-        self._end(Ending(How.DIED, exit=ended, signal=died_by, usage=self._usage_at_end))
+        hint = self._hint or Ending(How.DIED)
+        self._end(dataclasses.replace(hint, usage=self._usage_at_end or hint.usage))
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -234,24 +226,14 @@ class Cell:
         if self._timer:
             self._timer.cancel()
         if ending.how is not How.DIED:
-            ending = Ending(ending.how, ending.frame, ending.detail, usage=self._usage())
-        if self._answer and self._relay:
-            self._drain(self._relay)
-        if self._answer and not self._answer.done():
+            ending = dataclasses.replace(ending, usage=self._usage() or Usage())
+        if not self._answer:
+            self._keeper.lost(self._last or f"{ending.words}: {self._output.last_words()}")
+        elif not self._answer.done():
+            self._output.drain()
             self._answer.set_result(ending)
-        elif not self._answer:
-            self._keeper.lost(self._last or ending.detail or _words(ending))
         # The caller's task was scheduled first: killing, closing and refilling wait until it had its turn.
         self._loop.call_soon(self._release)
-
-    def _drain(self, relay: Relay) -> None:
-        for kind, descriptor in self._pipes.items():
-            try:
-                while self._printed <= _OUTPUT_LIMIT and (data := os.read(descriptor, _READ_BYTES)):
-                    self._printed += len(data)
-                    relay.output(kind, data)
-            except BlockingIOError:
-                continue
 
     def _release(self) -> None:
         if self._is_released:
@@ -261,11 +243,9 @@ class Cell:
         channel = self._channel.fileno()
         self._loop.remove_reader(channel)
         self._loop.remove_writer(channel)
-        for descriptor in self._pipes.values():
-            self._loop.remove_reader(descriptor)
         self._channel.close()
-        for descriptor in (*self._pipes.values(), *self.given):
-            os.close(descriptor)
+        self._output.close()
+        self.give_away()
         if self._process:
             self._process.close()
         self._keeper.released(self)
@@ -274,15 +254,5 @@ class Cell:
         if self._process:  # else it goes with its zygote
             self._process.signal(number)
 
-    def _usage(self) -> Usage:
-        return self._process.usage() if self._process else Usage()
-
-
-def _words(ending: Ending) -> str:
-    return (
-        f"signal {ending.signal}"
-        if ending.signal
-        else f"exit {ending.exit}"
-        if ending.exit >= 0
-        else ending.how
-    )
+    def _usage(self) -> Usage | None:
+        return self._process.usage() if self._process else None

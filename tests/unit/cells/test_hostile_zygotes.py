@@ -19,6 +19,8 @@ def say(kind, *descriptors, **fields):
 def spawned():
     message, ancillary, _, _ = control.recvmsg(4096, 64)
     return json.loads(message[4:])["serial"]
+def exited(serial):
+    say("exited", serial=serial, exit=0, signal=0, cpu_microseconds=0, memory_peak_bytes=0)
 def handler(arguments, cell):
     return "never"
 """
@@ -39,8 +41,8 @@ LIES = {
     "no handle": "say('started'); say('spawned', 0, serial=spawned())",
     "nothing at all with it": "say('started'); say('spawned', serial=spawned())",
     "a cell nobody ordered": "say('started'); say('spawned', 0, serial=spawned() + 1)",
-    "the end of a cell nobody ordered": "say('started'); say('exited', serial=77, exit=0, signal=0)",
-    "the end of a cell not made yet": "say('started'); say('exited', serial=spawned(), exit=0, signal=0)",
+    "the end of a cell nobody ordered": "say('started'); exited(77)",
+    "the end of a cell not made yet": "say('started'); exited(spawned())",
 }
 
 

@@ -35,6 +35,7 @@ DURATION = "type.googleapis.com/google.protobuf.Duration"
         ("color", "COLOR_RED", "COLOR_RED"),
         ("color", 1, "COLOR_RED"),
         ("color", 77, 77),
+        ("color", 1.0, "COLOR_RED"),
         ("color", "COLOR_OLD", "COLOR_OLD"),
         ("size", "SIZE_TINY", "SIZE_SMALL"),
         ("maybe_text", "", ""),
@@ -125,6 +126,10 @@ def test_fields_come_out_in_declared_order() -> None:
         ('{"color": "RED"}', "color", "OUT_OF_RANGE"),
         ('{"color": 2147483648}', "color", "WRONG_TYPE"),
         ('{"color": []}', "color", "WRONG_TYPE"),
+        ('{"color": 1.5}', "color", "WRONG_TYPE"),
+        ('{"color": 1.5e16}', "color", "WRONG_TYPE"),
+        ('{"color": 1e400}', "color", "WRONG_TYPE"),
+        ('{"color": true}', "color", "WRONG_TYPE"),
         ('{"texts": "a"}', "texts", "WRONG_TYPE"),
         ('{"texts": ["a", null]}', "texts[1]", "WRONG_TYPE"),
         ('{"i64s": [1, "x"]}', "i64s[1]", "WRONG_TYPE"),
@@ -221,7 +226,19 @@ def test_names_that_the_caller_made_up_are_cut() -> None:
 
 
 def test_a_million_items_are_taken() -> None:
-    assert len(json.loads(EVERYTHING.decode(json.dumps({"texts": ["a"] * 1_000_000})))["texts"]) == 1_000_000
+    assert len(json.loads(EVERYTHING.decode(json.dumps({"texts": ["a"] * 999_999})))["texts"]) == 999_999
+
+
+@pytest.mark.parametrize("field", ["texts", "inners", "list", "object", "by_text"])
+def test_more_values_are_not(field: str) -> None:
+    many = {"inners": "{}", "list": "1", "texts": '""'}.get(field)
+    text = (
+        f"[{','.join([many or ''] * 1_000_001)}]"
+        if many
+        else json.dumps({str(n): "" for n in range(1_000_001)})
+    )
+    _, violations = attempt(EVERYTHING, f'{{"{field}":{text}}}')
+    assert [(v.field, v.rule) for v in violations] == [(field, "TOO_LARGE")]
 
 
 def test_arguments_beyond_sixteen_mebibytes_are_not_looked_at() -> None:

@@ -31,7 +31,7 @@ def test_a_zygote_s_whole_conversation() -> None:
     talk.receive(frame("started"))
     talk.send("spawn")
     talk.receive(frame("spawned", serial=1))
-    talk.receive(frame("exited", serial=1, exit=0, signal=0))
+    talk.receive(frame("exited", serial=1, exit=0, signal=0, cpu_microseconds=1, memory_peak_bytes=1))
     assert talk.state is State.SERVING
 
 

@@ -135,6 +135,7 @@ class MessageShape:
         if self._fields is None:
             self._fields, self._foreign = self._shapes.fields(self._descriptor)
         walk.enter()
+        walk.hold(len(value))
         plain: dict[str, Any] = {}
         wire: dict[str, Any] = {}
         used, chosen = 0, None
