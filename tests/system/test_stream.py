@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -204,6 +207,31 @@ def test_tail_goes_on_where_it_was_when_the_server_comes_back(workspace: Path) -
         server.stop()
         assert "the server went away" in tail.said()
         assert tail.stop() == 130
+
+
+def test_tail_is_coloured_on_a_terminal_and_tells_one_line_an_event(workspace: Path) -> None:
+    with Server.dev(workspace) as server:
+        server.output("call", "speak", "-a", "lines=1", "-a", "length=3")
+        assert server.toolcell("call", "speak", '{"lines": "x"}').returncode == 3
+        leader, follower = pty.openpty()
+        kept = {name: value for name, value in environment().items() if name != "NO_COLOR"}
+        tail = subprocess.Popen(
+            [PROGRAMS / "toolcell", "tail", "--from", "0"], cwd=server.folder, env=kept, stdout=follower
+        )
+        shown = ""
+        while shown.count("\n") < 4:
+            shown += os.read(leader, 65536).decode()
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait() == 130
+        os.close(leader)
+        os.close(follower)
+    assert "\x1b[32mended    \x1b[0m" in shown
+    lines = [re.sub(r"\x1b\[\d+m", "", line) for line in shown.splitlines()]
+    assert [line.split()[3] for line in lines] == ["started", "stdout", "ended", "ended"]
+    assert lines[1].endswith("0 xxx")
+    assert re.search(r"SUCCEEDED after [\d.]+ .?s$", lines[2])
+    assert "FAILED after" in lines[3]
+    assert "INPUT_INVALID: Arguments rejected: lines: " in lines[3]
 
 
 def test_tail_chooses(workspace: Path) -> None:

@@ -237,3 +237,19 @@ async def test_one_that_does_not_read_holds_up_nobody_and_gets_everything_later(
     assert was_behind
     stopped.cancel()
     reading.cancel()
+
+
+async def test_one_that_does_not_read_does_not_keep_the_server_from_draining(served: House) -> None:
+    options = (("grpc.http2.bdp_probe", 0),)  # or the library's own side takes megabytes
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{served.port}", options=options) as channel:
+        call: Any = channel.unary_stream("/toolcell.v1.TraceService/StreamTrace")
+        stopped = call(FOLLOW.SerializeToString(), metadata=served.metadata)
+        await stopped.read()
+        reading = await opened(served)
+        for _ in range(100):
+            record(served, *("x" * 2000 for _ in range(10)))
+            await told(reading, 12)
+        await served.server.drain(0)
+        assert info(await refusal(reading.read())).reason == "SERVER_DRAINING"
+        await places(served, 0)
+        assert served.log == []
