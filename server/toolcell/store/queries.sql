@@ -85,7 +85,9 @@ FROM invocation {joins} WHERE {conditions}
 ORDER BY {cursor} DESC LIMIT :limit
 
 -- name: unfinished_invocations
-SELECT invocation_id, tool, retry_safe, create_time FROM invocation WHERE state IN ('PENDING', 'RUNNING')
+-- What still waited for its slot never ran, so repeating it is safe.
+SELECT invocation_id, tool, CASE WHEN state = 'PENDING' THEN 1 ELSE retry_safe END, create_time
+FROM invocation WHERE state IN ('PENDING', 'RUNNING')
 
 -- name: interrupt_invocation
 UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure, end_time = :end_time

@@ -9,8 +9,8 @@ from typing import Final
 
 from toolcell.store.interface import Happening
 
-COUNT: Final = 1 << 16
-LIMIT_BYTES: Final = 32 << 20
+_COUNT: Final = 1 << 16
+_LIMIT_BYTES: Final = 32 << 20
 SLOT_BYTES: Final = 600
 """What an event costs besides its body: its objects, counted generously."""
 
@@ -18,7 +18,7 @@ SLOT_BYTES: Final = 600
 class Ring:
     """Keeps the events from `first` to `last`; empty when `first` is above `last`."""
 
-    def __init__(self, *, count: int = COUNT, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, *, count: int = _COUNT, limit_bytes: int = _LIMIT_BYTES) -> None:
         self._count, self._limit = count, limit_bytes
         self._slots: list[Happening | None] = []
         self._bytes = 0

@@ -17,7 +17,7 @@ from toolcell.model.errors import CursorInvalid, Violation
 from toolcell.store.drain import Drain
 from toolcell.store.history import History
 from toolcell.store.interface import Batch, EventFilter, Happening, Subject
-from toolcell.store.ring import COUNT, LIMIT_BYTES, Ring
+from toolcell.store.ring import Ring
 from toolcell.store.spool import Spool
 
 _LINGER_SECONDS: Final = 0.002
@@ -43,18 +43,9 @@ _CURSOR: Final = re.compile(r"([0-9]{1,18})-([0-9a-f]{1,16})")
 class Stream:
     """Tells what is written; `marks` are the database's own (see migrations/m0002)."""
 
-    def __init__(
-        self,
-        spool: Spool,
-        drain: Drain,
-        history: History,
-        marks: Mapping[str, int],
-        *,
-        count: int = COUNT,
-        limit_bytes: int = LIMIT_BYTES,
-    ) -> None:
+    def __init__(self, spool: Spool, drain: Drain, history: History, marks: Mapping[str, int]) -> None:
         self.spool, self.drain, self.history = spool, drain, history
-        self.ring = Ring(count=count, limit_bytes=limit_bytes)
+        self.ring = Ring()
         self._name = f"{marks['store']:x}"
         self._waiting: set[asyncio.Future[None]] = set()
         self._places: set[Place] = set()

@@ -198,7 +198,7 @@ def test_ninety_nine_levels_are_not() -> None:
 def test_everything_that_is_wrong_is_named_at_once() -> None:
     arguments = {"texts": [1, "a", 2], "i32": "x", "inner": {"nam": 1}, "colour": 1, "color": "COLOR_REDD"}
     _, violations = attempt(EVERYTHING, json.dumps(arguments))
-    assert [v.field for v in violations] == ["i32", "color", "inner.nam", "texts[0]", "texts[2]", "colour"]
+    assert [v.field for v in violations] == ["colour", "i32", "color", "inner.nam", "texts[0]", "texts[2]"]
     told = {v.field: v.description for v in violations}
     assert told["inner.nam"] == "unknown field; did you mean `name`?"
     assert told["color"] == "must be one of COLOR_RED, COLOR_GREEN; did you mean `COLOR_RED`?"
@@ -252,10 +252,10 @@ def test_proto2_must_have_what_it_requires_and_knows_only_its_own_values() -> No
     assert json.loads(legacy.decode('{"name": "a"}')) == {"name": "a", "item": []}
     _, violations = attempt(legacy, '{"level": 9, "item": [{"label": 1}], "[constructs.v1.extra]": "x"}')
     assert [(v.field, v.rule) for v in violations] == [
+        ("[constructs.v1.extra]", "UNKNOWN_FIELD"),
         ("name", "required"),
         ("level", "OUT_OF_RANGE"),
         ("item[0].label", "WRONG_TYPE"),
-        ("[constructs.v1.extra]", "UNKNOWN_FIELD"),
     ]
 
 
@@ -264,9 +264,9 @@ def test_fields_of_one_side_are_refused_on_the_other() -> None:
     assert sided.decode('{"name": "a", "secret_hint": "b"}') == '{"name":"a","secret_hint":"b"}'
     _, violations = attempt(sided, '{"version": 3, "createTime": "2026-01-01T00:00:00Z"}')
     assert [(v.field, v.rule) for v in violations] == [
-        ("name", "required"),
         ("version", "UNKNOWN_FIELD"),
         ("createTime", "UNKNOWN_FIELD"),
+        ("name", "required"),
     ]
     assert sided.encode({"version": 3}) == '{"name":"","version":3}'
     with pytest.raises(OutputInvalid):

@@ -101,5 +101,5 @@ def printable(name: str) -> str:
 
 def hint(name: str, known: Iterable[str]) -> str:
     """Returns "; did you mean `x`?" for a near known name, or ""."""
-    near = get_close_matches(name[:_LONGEST_SEGMENT], list(known), 1)
+    near = get_close_matches(name[:_LONGEST_SEGMENT], sorted(known), 1)
     return f"; did you mean `{near[0]}`?" if near else ""
