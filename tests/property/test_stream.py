@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.conformance.store.samples import DAY, StillClock, ended, invocation, log, open_on
 from toolcell.model.span import Invocation
-from toolcell.store.interface import EventFilter, Following
+from toolcell.store.happenings import EventFilter, Following
 from toolcell.store.lifecycle import Store
 from toolcell.store.ring import Ring
 

@@ -17,7 +17,7 @@ from toolcell.wire.conversation import CELL, Conversation, State
 from toolcell.wire.frames import Decoder, Frame, ProtocolError
 
 TERM_GRACE_SECONDS: Final = 2.0
-"""Between SIGTERM and SIGKILL, for a call nobody waits for any more."""
+"""Between SIGTERM and SIGKILL, for a call nobody waits for any more, and for one that is stopped."""
 
 _FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
 _READ_BYTES: Final = 64 * 1024
@@ -71,7 +71,7 @@ class Cell:
         self._said = 0
         self._timer: asyncio.TimerHandle | None = None
         self._hint: Ending | None = None
-        self._is_dying = self._is_released = self._is_unread = False
+        self._is_dying = self._is_stopped = self._is_released = self._is_unread = False
         self._loop.add_reader(self._channel.fileno(), self._on_channel)
 
     # ── before the call ─────────────────────────────────────────────────────────────────────────────────────
@@ -97,8 +97,7 @@ class Cell:
     async def call(self, frame: bytes, relay: Relay, seconds: float) -> Ending:
         """Sends the call and returns how it ended, `seconds` from now at the latest; the process dies then.
 
-        Raises CellLostError when the call did not reach the process. Cancelling leaves the process SIGTERM
-        and 2 s.
+        Raises CellLostError when the call did not reach the process. Cancelling leaves it SIGTERM and 2 s.
         """
         if self._ending:
             raise CellLostError
@@ -114,14 +113,24 @@ class Cell:
         try:
             ending = await self._answer
         except asyncio.CancelledError:
+            self._relay = None
+            self._output.pass_to(None)
             self._dismiss()
             raise
-        if self._is_unread and ending.how is How.DIED:
+        if self._is_unread and ending.how is How.DIED and not self._is_stopped:
             raise CellLostError
-        return ending
+        return ending.of_stopped() if self._is_stopped else ending
+
+    def stop(self) -> None:
+        """Ends the call with SIGTERM, and 2 s later with SIGKILL; `call` returns what comes first."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._dismiss()
 
     def abandon(self, why: str = "") -> None:
         """Ends the cell at once, whatever it does."""
+        if not self._ending:
+            self._signal(signal.SIGKILL)  # before anybody hears that it is dead
         self._end(Ending(How.ABANDONED, detail=why))
 
     def exited(self, hint: Ending) -> None:
@@ -152,8 +161,6 @@ class Cell:
     def _dismiss(self) -> None:
         if self._is_released or self._ending:
             return
-        self._relay = None
-        self._output.pass_to(None)
         self._signal(signal.SIGTERM)
         if self._timer:
             self._timer.cancel()

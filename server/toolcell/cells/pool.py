@@ -81,6 +81,7 @@ class Cells:
         self._broken: dict[_Key, _Broken] = {}
         self._threaded: set[_Key] = set()
         self._served: frozenset[str] | None = None
+        self._running: dict[str, Cell] = {}
         self._is_closed = False
 
     async def prepare(self, tool: Tool) -> None:
@@ -112,14 +113,29 @@ class Cells:
             seconds = max(0.0, deadline - self._clock.monotonic())
             frame = _call(request, seconds, tool.output_limit_bytes)
             start_time = self._clock.wall()
+            self._running[request.invocation_id] = cell
             try:
                 ending = await cell.call(frame, relay, seconds)
             except CellLostError:
                 continue  # it was gone before it got anything: another one
+            finally:
+                self._running.pop(request.invocation_id, None)
             return _reply(tool, ending, relay, start_time)
         raise ServerOverloaded(
             f"Cells of {tool.name} are killed before they run.", retry_after=_RETRY_SECONDS
         )
+
+    def stop(self, invocation_id: str) -> bool:
+        """Ends a call that a cell has: SIGTERM, and 2 s later SIGKILL; returns False when no cell has it.
+
+        Its `run` returns as ever: with an answer that came first, else with the fault CANCELLED once the
+        process is dead.
+        """
+        cell = self._running.get(invocation_id)
+        if cell is None:
+            return False
+        cell.stop()
+        return True
 
     def retire(self, served: Collection[str]) -> None:
         """Takes the revisions still served; zygotes of others close, now or after their last call."""

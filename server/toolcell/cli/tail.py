@@ -23,6 +23,7 @@ _INDENT: Final = 20
 @click.option(
     "--caller", default="", metavar="NAME", help="Only this caller's; others' need the group traces.all."
 )
+@click.option("--job", "job_id", default="", metavar="JOB", help="Only the attempts of this job.")
 @click.option("--trace-id", default="", metavar="ID", help="Only those of this W3C trace.")
 @click.option("--tool-call-id", default="", metavar="ID", help="Only those of this tool call.")
 @click.option(
@@ -49,6 +50,7 @@ def tail(
     tool: str,
     failed: bool,
     caller: str,
+    job_id: str,
     trace_id: str,
     tool_call_id: str,
     labels: tuple[tuple[str, str], ...],
@@ -65,6 +67,7 @@ def tail(
         tool=tool,
         only_failed=failed,
         caller=caller,
+        job_id=job_id,
         trace_id=trace_id,
         tool_call_id=tool_call_id,
         labels=dict(labels),

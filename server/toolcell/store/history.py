@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from toolcell.store.interface import Database, EventFilter, Happening, Row, Subject
+from toolcell.store.happenings import EventFilter, Happening, Subject
+from toolcell.store.interface import Database, Row
 
 _WINDOW: Final = 4096
 """How many events one page looks at when its filter may match any invocation."""
@@ -16,6 +17,7 @@ _CONDITIONS: Final = (
     ("invocation_id", "invocation.invocation_id = :invocation_id"),
     ("trace_id", "invocation.trace_id = :trace_id"),
     ("tool_call_id", "invocation.tool_call_id = :tool_call_id AND invocation.tool_call_id <> ''"),
+    ("job_id", "invocation.job_id = :job_id AND invocation.job_id <> ''"),
     ("only_failed", "event.kind = 'ended' AND invocation.state = 'FAILED'"),
 )
 """What a filter's field means in SQL, when it is set; `EventFilter.takes` says the same."""
@@ -64,14 +66,14 @@ class History:
 
 
 async def read_marks(database: Database) -> dict[str, int]:
-    """Returns what a database says about its stream, by name (see migrations/m0002)."""
+    """Returns what a database says about its stream, by name (see migrations/m0003)."""
     rows: list[tuple[str, int]] = [(name, value) for name, value in await database.query("stream_marks", {})]
     return dict(rows)
 
 
 def is_narrow(chosen: EventFilter) -> bool:
     """Tells whether a filter names few invocations, which an index finds."""
-    return bool(chosen.invocation_id or chosen.trace_id or chosen.tool_call_id)
+    return bool(chosen.invocation_id or chosen.trace_id or chosen.tool_call_id or chosen.job_id)
 
 
 def select(chosen: EventFilter) -> tuple[dict[str, Any], dict[str, str]]:
@@ -91,6 +93,6 @@ def select(chosen: EventFilter) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _happening(row: Row) -> Happening:
     sequence, time, kind, body, is_failure = row[:5]
-    identity: tuple[str, str, str, str, str] = row[5:10]
-    subject = Subject(*identity, labels=json.loads(row[10]))
+    identity: tuple[str, str, str, str, str, str] = row[5:11]
+    subject = Subject(*identity, labels=json.loads(row[11]))
     return Happening(sequence, subject, time, kind, body, bool(is_failure))

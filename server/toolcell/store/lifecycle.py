@@ -10,6 +10,7 @@ from toolcell.store.drain import Drain, apply
 from toolcell.store.history import History, read_marks
 from toolcell.store.home import Home
 from toolcell.store.interface import Database, Retention, StoreUnusable, Tokens, Traces
+from toolcell.store.jobs import JobTable
 from toolcell.store.retention import Pruner
 from toolcell.store.spool import LIMIT_BYTES, Entry, Spool, discard, recover
 from toolcell.store.stream import Stream
@@ -40,6 +41,7 @@ class Store:
         self.stream: Final = Stream(spool, self._drain, History(database), marks)
         self.tokens: Final[Tokens] = TokenTable(database)
         self.traces: Final[Traces] = TraceTable(spool, self._drain, database, self.stream, clock)
+        self.jobs: Final = JobTable(database)
         self.pruner: Final = Pruner(database, clock, retention)
         self.interrupted = 0
 

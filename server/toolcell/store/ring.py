@@ -7,7 +7,7 @@ and bytes: the oldest go first. Closed, it keeps nothing: that is so while nobod
 from collections.abc import Iterator
 from typing import Final
 
-from toolcell.store.interface import Happening
+from toolcell.store.happenings import Happening
 
 _COUNT: Final = 1 << 16
 _LIMIT_BYTES: Final = 32 << 20

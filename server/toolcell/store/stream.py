@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from toolcell.model.errors import CursorInvalid, Violation
 from toolcell.store.drain import Drain
+from toolcell.store.happenings import Batch, EventFilter, Happening, Subject
 from toolcell.store.history import History
-from toolcell.store.interface import Batch, EventFilter, Happening, Subject
 from toolcell.store.ring import Ring
 from toolcell.store.spool import Spool
 
@@ -41,7 +41,7 @@ _CURSOR: Final = re.compile(r"([0-9]{1,18})-([0-9a-f]{1,16})")
 
 
 class Stream:
-    """Tells what is written; `marks` are the database's own (see migrations/m0002)."""
+    """Tells what is written; `marks` are the database's own (see migrations/m0003)."""
 
     def __init__(self, spool: Spool, drain: Drain, history: History, marks: Mapping[str, int]) -> None:
         self.spool, self.drain, self.history = spool, drain, history
@@ -122,7 +122,7 @@ class Stream:
 
 
 class Place:
-    """One follower's place; see `interface.Following`."""
+    """One follower's place; see `happenings.Following`."""
 
     def __init__(self, stream: Stream, chosen: EventFilter, after: int, *, until: int | None) -> None:
         self._stream, self._chosen = stream, chosen

@@ -7,7 +7,7 @@ from typing import Any
 from tests.conformance.store.samples import ended, invocation, log
 from toolcell.model.errors import Executed, Failure, Reason
 from toolcell.model.span import Invocation
-from toolcell.store.interface import Batch, EventFilter, Following, Happening
+from toolcell.store.happenings import Batch, EventFilter, Following, Happening
 from toolcell.store.lifecycle import Store
 
 ALL = EventFilter()

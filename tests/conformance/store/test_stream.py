@@ -9,7 +9,7 @@ from tests.conformance.store.samples import ended, invocation, log, open_on
 from tests.conformance.store.streams import ALL, FAILURE, call, events, first, follow, replay, take, told
 from toolcell.model.errors import CursorInvalid
 from toolcell.model.span import Event, EventKind, State
-from toolcell.store.interface import EventFilter
+from toolcell.store.happenings import EventFilter
 from toolcell.store.lifecycle import Store
 
 # ── what is told ────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,6 +80,7 @@ async def test_a_record_lists_what_happened_between_start_and_end(store: Store) 
         (EventFilter(trace_id="ff" * 16), "aaabbb"),
         (EventFilter(trace_id="ff" * 16, tool="t2"), "bbb"),
         (EventFilter(tool_call_id="call_7"), "ccc"),
+        (EventFilter(job_id="job_1"), "ccc"),
         (EventFilter(labels={"s": "1"}), "aaabbb"),
         (EventFilter(labels={"s": "1", "u": "x"}), "bbb"),
         (EventFilter(labels={"s": "2"}), ""),
@@ -98,7 +99,7 @@ async def test_a_filter_chooses_the_same_live_and_later(
         call(
             store, "x", tool="t2", caller="bob", trace_id="ff" * 16, labels={"s": "1", "u": "x"}
         ).invocation_id: "b",
-        call(store, "x", caller="bob", tool_call_id="call_7").invocation_id: "c",
+        call(store, "x", caller="bob", tool_call_id="call_7", job_id="job_1").invocation_id: "c",
     }
     for name, more in (("d", {}), ("e", {"trace_id": "0" * 32})):
         record = invocation(**more)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.store.samples import DAY, NOW, StillClock, invocation, log, open_on
 from tests.conformance.store.streams import ALL, call, events, first, follow, replay, take, told
-from toolcell.store.interface import EventFilter
+from toolcell.store.happenings import EventFilter
 from toolcell.store.lifecycle import Store
 
 # ── many events, slow readers ───────────────────────────────────────────────────────────────────────────────

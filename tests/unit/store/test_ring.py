@@ -1,9 +1,9 @@
 """The ring keeps the newest events, bounded in count and bytes, and finds them by number."""
 
-from toolcell.store.interface import Happening, Subject
+from toolcell.store.happenings import Happening, Subject
 from toolcell.store.ring import SLOT_BYTES, Ring
 
-SUBJECT = Subject("inv_1", "echo", "ada", "0" * 32, "", {})
+SUBJECT = Subject("inv_1", "echo", "ada", "0" * 32, "", "", {})
 
 
 def happening(sequence: int, size: int = 0) -> Happening:

@@ -160,12 +160,13 @@ async def test_every_wrong_field_is_named(served: House) -> None:
         trace_id="1",
         tool_call_id="\n",
         labels={"A": "b"},
+        job_id="job_1",
         caller="x" * 65,
     )
     request = StreamTraceRequest(filter=chosen)
     error = await refusal(served.trace.StreamTrace(request, metadata=served.metadata).read())
     assert info(error).reason == "REQUEST_INVALID"
-    names = ("tool", "invocation_id", "trace_id", "tool_call_id", "labels", "caller")
+    names = ("tool", "invocation_id", "trace_id", "tool_call_id", "job_id", "labels", "caller")
     assert fields(error) == [f"filter.{name}" for name in names]
     await places(served, 0)
 

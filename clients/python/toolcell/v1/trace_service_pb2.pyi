@@ -85,6 +85,7 @@ class EventFilter(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     ONLY_FAILED_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
     """Matches the tool's name exactly."""
     invocation_id: _builtins.str
@@ -99,6 +100,8 @@ class EventFilter(_message.Message):
     """
     caller: _builtins.str
     """Matches the caller exactly; another caller than oneself needs the group `traces.all`."""
+    job_id: _builtins.str
+    """Matches the attempts of this job."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Matches each of these labels exactly."""
@@ -113,10 +116,11 @@ class EventFilter(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         only_failed: _builtins.bool = ...,
         caller: _builtins.str = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "invocation_id", b"invocation_id", "labels", b"labels", "only_failed", b"only_failed", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "invocation_id", b"invocation_id", "job_id", b"job_id", "labels", b"labels", "only_failed", b"only_failed", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,6 +309,7 @@ class InvocationFilter(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FROM_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
     """Matches the tool's name exactly."""
     caller: _builtins.str
@@ -315,6 +320,8 @@ class InvocationFilter(_message.Message):
     """Matches the model's tool call id exactly."""
     trace_id: _builtins.str
     """Matches the trace id exactly."""
+    job_id: _builtins.str
+    """Matches the attempts of this job."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Matches each of these labels exactly."""
@@ -333,10 +340,11 @@ class InvocationFilter(_message.Message):
         trace_id: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time_from: _timestamp_pb2.Timestamp | None = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time_from", b"create_time_from", "labels", b"labels", "state", b"state", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time_from", b"create_time_from", "job_id", b"job_id", "labels", b"labels", "state", b"state", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,7 +21,8 @@ class Listen:
     """How to listen: `HOST:PORT` (port 0 = any), PEM files for TLS, and for mTLS the CA of the clients.
 
     `message_bytes` bounds a request, `calls` how many are in flight and `streams` how many follow events.
-    Plaintext off loopback needs `insecure`: a token would cross the network readable.
+    Plaintext off loopback needs `insecure`: a token would cross the network readable. `reflection` says who
+    may read the contracts: `open` (everybody), `token` (callers, what they are granted) or `off`.
     """
 
     address: str
@@ -32,6 +33,7 @@ class Listen:
     calls: int = 1000
     streams: int = 500
     insecure: bool = False
+    reflection: str = "token"
 
 
 def options(listen: Listen) -> tuple[tuple[str, int], ...]:

@@ -14,7 +14,7 @@ import grpc
 from toolcell.model.caller import Caller
 from toolcell.model.span import Event, EventKind
 from toolcell.pipeline.gate import visible
-from toolcell.store.interface import Batch, EventFilter, Following, Happening
+from toolcell.store.happenings import Batch, EventFilter, Following, Happening
 from toolcell.transports.grpc import messages, requests
 from toolcell.transports.grpc.doors import Doors, credentials, guarded, read
 from toolcell.transports.grpc.services import Services
@@ -101,7 +101,7 @@ def _response(following: Following, happening: Happening) -> bytes:
         happening.sequence, Event(happening.time, EventKind(happening.kind), json.loads(happening.body))
     )
     event.invocation_id, event.tool, event.caller = subject.invocation_id, subject.tool, subject.caller
-    event.trace_id, event.tool_call_id = subject.trace_id, subject.tool_call_id
+    event.trace_id, event.tool_call_id, event.job_id = subject.trace_id, subject.tool_call_id, subject.job_id
     event.cursor = following.cursor_after(happening.sequence)
     return v1.StreamTraceResponse(events=[event]).SerializeToString()
 
@@ -113,6 +113,7 @@ def _filter(caller: Caller, wanted: v1.EventFilter) -> EventFilter:
         invocation_id("filter.invocation_id", wanted.invocation_id, is_optional=True),
         trace_id("filter.trace_id", wanted.trace_id),
         requests.text("filter.tool_call_id", wanted.tool_call_id),
+        requests.job_id("filter.job_id", wanted.job_id) if wanted.job_id else iter(()),
         requests.labels("filter.labels", wanted.labels),
         requests.text("filter.caller", wanted.caller, requests.NAME_LENGTH),
     )
@@ -122,6 +123,7 @@ def _filter(caller: Caller, wanted: v1.EventFilter) -> EventFilter:
         invocation_id=wanted.invocation_id,
         trace_id=wanted.trace_id,
         tool_call_id=wanted.tool_call_id,
+        job_id=wanted.job_id,
         labels=dict(wanted.labels),
         only_failed=wanted.only_failed,
     )
