@@ -17,13 +17,14 @@ from toolcell import __version__
 from toolcell.cells import containment
 from toolcell.cells.pool import Cells
 from toolcell.config import Config
-from toolcell.contracts.catalog import Catalog, Changes
+from toolcell.contracts.catalog import Catalog
 from toolcell.model.caller import Grants
 from toolcell.model.clock import Clock, SystemClock
 from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
 from toolcell.pipeline.tokens import TokenBook
+from toolcell.reload import Reload
 from toolcell.store.interface import Retention, StoreUnusable
 from toolcell.store.lifecycle import Store
 from toolcell.store.sqlite import open_store
@@ -46,6 +47,7 @@ class Rooms:
     tokens: TokenBook
     catalog: Catalog
     cells: Cells
+    reload: Reload
 
 
 def run(config: Config, *, is_ephemeral: bool = False) -> None:
@@ -89,11 +91,27 @@ async def _serve(config: Config) -> None:
         server, address = await _listen(rooms)
         announce = _announce_dev if config.is_dev else _announce
         await announce(rooms, address)
-        await stop.wait()
+        async with _following(rooms):
+            await stop.wait()
         stop.clear()
         rooms.lines.event("draining", "stopping: calls in flight may finish; the signal again stops at once")
         await _drain(server, stop, config.grace_seconds)
         rooms.lines.event("stopped", "stopped")
+
+
+@contextlib.asynccontextmanager
+async def _following(rooms: Rooms) -> AsyncIterator[None]:
+    """In dev, has every saved file served at once."""
+    config = rooms.config
+    if not config.is_dev:
+        yield
+        return
+    watch = asyncio.create_task(rooms.reload.follow(config.protos, config.handlers))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.wait((watch,))
 
 
 async def _drain(server: GrpcServer, hurry: asyncio.Event, grace_seconds: float) -> None:
@@ -116,11 +134,18 @@ async def _build(config: Config) -> AsyncIterator[Rooms]:
         tokens = TokenBook(store.tokens, clock, "dev" if config.is_dev else "live")
         await tokens.load()
         await _accept_admin(config, tokens, clock)
-        catalog = Catalog(config.protos, config.handlers, ceiling=config.ceiling, isolation_level=level)
+        catalog = Catalog(
+            config.protos,
+            config.handlers,
+            ceiling=config.ceiling,
+            isolation_level=level,
+            copies=config.state / "copies",
+        )
         await catalog.load()
         cells = Cells(clock=clock, level=level, max_zygotes=config.zygotes, idle_seconds=config.idle_seconds)
+        reload = Reload(catalog, cells, lines)
         try:
-            yield Rooms(config, clock, lines, store, tokens, catalog, cells)
+            yield Rooms(config, clock, lines, store, tokens, catalog, cells, reload)
         finally:
             await cells.close()
 
@@ -159,20 +184,10 @@ def _level(config: Config) -> int:
 
 
 def _services(rooms: Rooms) -> Services:
-    change = asyncio.Lock()
     gate = Gate(rooms.tokens, rooms.clock)
 
     def log(text: str) -> None:
         rooms.lines.event("error", text)
-
-    async def reload() -> Changes:
-        async with change:
-            changes = await rooms.catalog.load()
-            served = rooms.catalog.snapshot.entries.values()
-            rooms.cells.retire({entry.tool.revision for entry in served})
-        counts = {"changed": len(changes.changed), "problems": len(changes.problems)}
-        rooms.lines.event("reloaded", "tools were reloaded", **counts)
-        return changes
 
     return Services(
         invoke=invoke(
@@ -188,7 +203,7 @@ def _services(rooms: Rooms) -> Services:
         tokens=rooms.tokens,
         traces=rooms.store.traces,
         catalog=rooms.catalog,
-        reload=reload,
+        reload=rooms.reload,
         clock=rooms.clock,
         level=rooms.cells.level,
         log=log,

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from toolcell.cells.cell import Cell, CellLostError
@@ -15,12 +16,13 @@ from toolcell.cells.zygote import START_SECONDS, Owner, Why, Zygote, ZygoteEnded
 from toolcell.model.clock import Clock
 from toolcell.model.errors import HandlerFault, ServerDraining, ServerOverloaded, ToolUnavailable
 from toolcell.model.span import Usage
-from toolcell.model.tool import Cause, Tool
+from toolcell.model.tool import Cause, Tool, Unavailable
 from toolcell.wire.frames import encode
 
 _BACKOFF_SECONDS: Final = 1.0
 _BACKOFF_CEILING: Final = 30.0
 _RETRY_SECONDS: Final = 1.0
+_SPARE_SECONDS: Final = 1.0  # so that a zygote that is late says so itself
 _CELLS_A_CALL: Final = 3
 
 _Key = tuple[str, str]
@@ -89,13 +91,36 @@ class Cells:
         Raises ToolUnavailable when the handler does not import or the policy asks for what cannot be,
         ServerOverloaded when every zygote there may be is busy.
         """
-        zygote = await self._started(tool, self._clock.monotonic() + START_SECONDS)
+        zygote = await self._started(tool, self._clock.monotonic() + START_SECONDS + _SPARE_SECONDS)
         try:
             await zygote.fill()
         except ZygoteEndedError as error:
-            raise self._unavailable(tool, error) from error
+            raise _unavailable(tool, error) from error
         except TimeoutError:
             raise _overloaded(tool) from None
+
+    async def fault_of(self, tool: Tool) -> Unavailable | None:
+        """Prepares a tool and returns what keeps it from running; None if nothing does, or nobody can say."""
+        try:
+            await self.prepare(tool)
+        except (ServerOverloaded, ServerDraining):
+            return None
+        except ToolUnavailable as refusal:
+            error, cause = refusal.__cause__, Cause(refusal.metadata["cause"])
+            if isinstance(error, ZygoteEndedError):
+                where = f"{tool.place}/{error.where}"
+                remedy = "Correct the handler" if error.why is Why.IMPORT else "Look at `toolcell doctor`"
+                return Unavailable(cause, error.reason, where, f"{remedy}, then reload.")
+            return Unavailable(cause, refusal.message, f"{tool.place}/")
+        return None
+
+    def is_warm(self, name: str) -> bool:
+        """Tells whether a zygote of a tool is there, at whatever revision."""
+        return any(tool == name for tool, _ in self._zygotes)
+
+    def directories(self) -> set[Path]:
+        """Returns the handlers' directories that a living zygote, or a call in one of its cells, may read."""
+        return {zygote.tool.directory for zygote in (*self._zygotes.values(), *self._leaving)}
 
     async def run(self, tool: Tool, request: Request, deadline: float, emit: Emit) -> Reply:
         """Runs one call in a fresh cell, until `deadline` (monotonic seconds) at the latest.
@@ -163,13 +188,13 @@ class Cells:
             except ZygoteEndedError as error:
                 if error.why in (Why.THREADED, Why.RETIRED):
                     continue  # there is, or will be, another one
-                raise self._unavailable(tool, error) from error
+                raise _unavailable(tool, error) from error
 
     def _open(self, tool: Tool, key: _Key) -> Zygote:
         if self._is_closed:
             raise ServerDraining
         if (broken := self._broken.get(key)) and self._clock.monotonic() < broken.until:
-            raise self._unavailable(tool, broken.error)
+            raise _unavailable(tool, broken.error) from broken.error
         self._make_room()
         preload = tool.policy.preload and key not in self._threaded
         fields = setup(tool, preload=preload, landlock_abi=self._landlock_abi)
@@ -227,15 +252,17 @@ class Cells:
         else:
             zygote.end(ZygoteEndedError(Why.RETIRED, "nobody called it"))
 
-    def _unavailable(self, tool: Tool, error: ZygoteEndedError) -> ToolUnavailable:
-        if error.why is Why.IMPORT:
-            said = f"The handler of {tool.name} does not import: {error.reason}. Correct it and reload."
-        else:
-            said = f"The zygote of {tool.name} ended: {error.reason}. It is tried again shortly."
-        refusal = ToolUnavailable(said, tool=tool.name, cause=Cause.HANDLER_IMPORT_FAILED)
-        if error.stack:
-            refusal.add_note(error.stack)
-        return refusal
+
+def _unavailable(tool: Tool, error: ZygoteEndedError) -> ToolUnavailable:
+    if error.why is Why.IMPORT:
+        at = f"{tool.place}/{error.where}: " if error.where else ""
+        said = f"The handler of {tool.name} does not import: {at}{error.reason}. Correct it and reload."
+    else:
+        said = f"The zygote of {tool.name} ended: {error.reason}. It is tried again shortly."
+    refusal = ToolUnavailable(said, tool=tool.name, cause=Cause.HANDLER_IMPORT_FAILED)
+    if error.stack:
+        refusal.add_note(error.stack)
+    return refusal
 
 
 def _call(request: Request, seconds: float, output_limit: int) -> bytes:

@@ -42,6 +42,7 @@ START_SECONDS: Final = 20.0
 _ORDERS_AT_ONCE: Final = 16
 _LOST_IN_A_ROW: Final = 3
 _UNREAPED: Final = 1024
+_PLACE_LIMIT: Final = 200
 
 
 class Why(StrEnum):
@@ -54,13 +55,18 @@ class Why(StrEnum):
 
 
 class ZygoteEndedError(Exception):
-    """The zygote is gone; nothing was run. `reason` is for the operator, `stack` may be empty."""
+    """The zygote is gone; nothing was run.
 
-    def __init__(self, why: Why, reason: str, stack: str = "") -> None:
+    `reason` is for the operator. `stack` may be empty, and so may `where`: a place in the tool's directory,
+    as the handler's side tells it.
+    """
+
+    def __init__(self, why: Why, reason: str, stack: str = "", where: str = "") -> None:
         super().__init__(reason)
         self.why = why
         self.reason = reason
         self.stack = stack
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,4 +282,5 @@ class Zygote:
 
 def _import_failed(frame: Frame) -> ZygoteEndedError:
     fields = frame.fields
-    return ZygoteEndedError(Why.IMPORT, f"{fields['type']}: {fields['message']}", fields["stack"])
+    reason = f"{fields['type']}: {fields['message']}"
+    return ZygoteEndedError(Why.IMPORT, reason, fields["stack"], fields["where"][:_PLACE_LIMIT])

@@ -26,7 +26,9 @@ VERBS = {
     "runs": "records",
     "trace": "records",
     "token": "tokens",
+    "db": "db",
     "doctor": "doctor",
+    "completion": "completion",
     "version": "version",
 }
 """Every verb and the module that has it; a module is imported when its verb is used."""

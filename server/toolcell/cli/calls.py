@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from toolcell.cli.arguments import ArgumentError, typed
+from toolcell.cli.completion import tool_names
 from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.options import as_data, json_option, label, seconds, show_json, word_of
 from toolcell.cli.session import Session
@@ -17,7 +18,7 @@ INPUT_BYTES = 4 << 20
 
 
 @click.command
-@click.argument("tool")
+@click.argument("tool", shell_complete=tool_names)
 @click.argument("arguments", metavar="[JSON | @FILE | -]", required=False)
 @click.option(
     "-a",

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from toolcell.cli.completion import tool_names
 from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.options import as_data, json_option, label, show_json
 from toolcell.cli.session import Session
@@ -15,7 +16,7 @@ PAGE = 1000
 
 
 @click.command
-@click.option("--tool", default="", metavar="NAME", help="Only this tool's.")
+@click.option("--tool", default="", metavar="NAME", shell_complete=tool_names, help="Only this tool's.")
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state.")
 @click.option("--failed", is_flag=True, help="The same as --state failed.")
 @click.option(
