@@ -51,15 +51,20 @@ class Proposal:
         for name, new in self.entries.items():
             why = new.tool.unavailable or refused.get(name)
             old = current.entries.get(name)
-            is_served = old is not None and old.tool.unavailable is None
             is_mistake = why is not None and why.cause in _MISTAKES and name not in self.withdrawn
-            if old is not None and is_served and (is_mistake or (why is None and name in held)):
+            stays = is_mistake or (why is None and name in held)
+            if old is not None and stays and _is_another(old.tool, new.tool):
                 entries[name] = old
             else:
                 entries[name] = new if new.tool.unavailable == why else _refused(new, why)
             if why is not None:
                 problems.append(_problem(entries[name].tool, why))
         return Snapshot.of(entries, problems)
+
+
+def _is_another(old: Tool, new: Tool) -> bool:
+    """Tells whether the old one is served, and not by itself what is now refused."""
+    return old.unavailable is None and old.revision != new.revision
 
 
 def _refused(entry: Entry, why: Unavailable | None) -> Entry:
