@@ -29,7 +29,7 @@ from toolcell.store.interface import Retention, StoreUnusable
 from toolcell.store.lifecycle import Store
 from toolcell.store.sqlite import open_store
 from toolcell.telemetry.lines import HumanLines, JsonLines, Lines
-from toolcell.transports.grpc.server import GrpcServer, Listen, Services
+from toolcell.transports.grpc.server import GrpcServer, Listen, ListenError, Services
 
 
 class StartError(Exception):
@@ -214,16 +214,24 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
     """Starts the server; in dev a taken default port gives way to a free one. Returns it and its address."""
     config = rooms.config
     host = config.listen.rpartition(":")[0]
-    for listen in (config.listen, f"{host}:0") if config.is_any_port else (config.listen,):
-        server = GrpcServer(
-            _services(rooms),
-            Listen(listen, config.certificate, config.key, config.client_ca, config.message_bytes),
-        )
-        with contextlib.suppress(OSError):
-            return server, f"{host}:{await server.start()}"
-    raise StartError(
-        f"cannot listen on {config.listen}: is another server running there? Give another --grpc."
+    listen = Listen(
+        config.listen,
+        config.certificate,
+        config.key,
+        config.client_ca,
+        message_bytes=config.message_bytes,
+        calls=config.calls,
+        insecure=config.insecure,
     )
+    choices = [listen, replace(listen, address=f"{host}:0")] if config.is_any_port else [listen]
+    trouble = ""
+    for choice in choices:
+        server = GrpcServer(_services(rooms), choice)
+        try:
+            return server, f"{host}:{await server.start()}"
+        except ListenError as wrong:
+            trouble = str(wrong)
+    raise StartError(trouble)
 
 
 # ── announcing ──────────────────────────────────────────────────────────────────────────────────────────────

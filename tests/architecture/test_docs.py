@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from toolcell.config import SETTINGS
 from toolcell.model.caller import GROUPS
 from toolcell.model.errors import ToolcellError

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import grpc
-from toolcell.v1 import tool_service_pb2 as pb
-from toolcell.v1 import tool_service_pb2_grpc as rpc
 
 from tests.bench.conftest import Report
 from tests.bench.workspace import Running, echo, make, serve
+from toolcell.v1 import tool_service_pb2 as pb
+from toolcell.v1 import tool_service_pb2_grpc as rpc
 
 ROUNDS, CALLS = 6, 150
 REQUEST = pb.InvokeRequest(tool="add0", arguments_json='{"a": 2, "b": 3}')

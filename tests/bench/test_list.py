@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import grpc
-from toolcell.v1 import tool_service_pb2 as pb
-from toolcell.v1 import tool_service_pb2_grpc as rpc
 
 from tests.bench.conftest import Report
 from tests.bench.workspace import make, serve
+from toolcell.v1 import tool_service_pb2 as pb
+from toolcell.v1 import tool_service_pb2_grpc as rpc
 
 TOOLS = 1000
 

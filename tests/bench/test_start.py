@@ -5,11 +5,10 @@ import sys
 import time
 from pathlib import Path
 
-from toolcell.v1 import tool_service_pb2 as pb
-from toolcell.v1 import tool_service_pb2_grpc as rpc
-
 from tests.bench.conftest import Report
 from tests.bench.workspace import make, serve
+from toolcell.v1 import tool_service_pb2 as pb
+from toolcell.v1 import tool_service_pb2_grpc as rpc
 
 MIB = 1 << 20
 

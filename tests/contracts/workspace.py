@@ -5,9 +5,10 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolcell.contracts.catalog import Catalog
+from toolcell.contracts.catalog import Catalog, Snapshot
 from toolcell.contracts.contract import Contract
 from toolcell.model.errors import InputInvalid, Violation
+from toolcell.model.tool import Cause
 
 PROTOS = Path(__file__).parent
 HANDLER = "def handler(arguments, cell):\n    return {}\n"
@@ -52,3 +53,23 @@ def workspace(root: Path, files: Mapping[str, str]) -> Catalog:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return Catalog(root / "protos", root / "handlers", isolation_level=2)
+
+
+GOOD = {
+    "protos/crm.proto": proto("crm.v1", "FindCustomer", "GetHTTPStatus"),
+    "handlers/find_customer/handler.py": HANDLER,
+    "handlers/get_http_status/handler.py": HANDLER,
+}
+
+
+async def loaded(root: Path, files: Mapping[str, str]) -> Snapshot:
+    """Writes files into a workspace and returns what a new catalog makes of it."""
+    catalog = workspace(root, files)
+    await catalog.load()
+    return catalog.snapshot
+
+
+def causes(snapshot: Snapshot) -> dict[str, Cause | None]:
+    """Returns why each tool is unavailable, None for those that are not."""
+    tools = (entry.tool for entry in snapshot.entries.values())
+    return {tool.name: tool.unavailable.cause if tool.unavailable else None for tool in tools}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.dev_server import PROGRAMS, Server, copy_workspace, environment, run_toolcell
+from tests.system.dev_server import Server, copy_workspace, environment, run_toolcell
 
 ADA = ("call", "search_customer", "-a", "query=ada@example.com")
 
@@ -23,7 +23,7 @@ def test_a_backup_of_a_running_server_can_be_restored(tmp_path: Path) -> None:
         assert (tmp_path / "safe.db").stat().st_mode & 0o777 == 0o600
         server.output(*ADA)
         assert json.loads(server.output("db", "check", "--full", "--json"))["is_sound"]
-    subprocess.run(["sh", "-c", told["restore"]], cwd=tmp_path, check=True)
+    subprocess.run([str(shutil.which("sh")), "-c", told["restore"]], cwd=tmp_path, check=True)
     with Server.dev(tmp_path) as server:
         assert json.loads(server.output("runs", "--json")) == before
 
@@ -85,4 +85,3 @@ def test_bash_itself_completes_with_the_script(tmp_path: Path) -> None:
         [shell, "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("completion\n", "")
-    assert PROGRAMS.is_dir()

@@ -1,11 +1,11 @@
 """One cell as the server holds it: its descriptors, its conversation, its one call."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from toolcell.cells.ending import Ending, How
@@ -31,7 +31,7 @@ class CellLostError(Exception):
     """The cell was gone before it got the call: nothing was run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Keeper:
     """Whom a cell tells: it can be lent; it ended unlent, with a frame or with words; it is released."""
 
@@ -53,15 +53,10 @@ class Cell:
         self._keeper = keeper
         self._conversation = Conversation(CELL)
         self._decoder = Decoder(output_limit + _FRAME_ROOM)
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._pipes: dict[EventKind, int] = {}
-        self.given = [theirs.detach()]
-        for kind in (EventKind.STDOUT, EventKind.STDERR):
-            self._pipes[kind], write_end = os.pipe()
-            os.set_blocking(self._pipes[kind], False)
-            self.given.append(write_end)
+        self._channel, self.given = self._open()
         self._process: Process | None = None
-        self._usage_at_end = Usage()
+        self._usage_at_end: Usage | None = None
         self._relay: Relay | None = None
         self._answer: asyncio.Future[Ending] | None = None
         self._ending: Ending | None = None
@@ -69,9 +64,25 @@ class Cell:
         self._unsent = b""
         self._said = self._printed = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._hint: tuple[int, int] | None = None
+        self._hint: Ending | None = None
         self._is_dying = self._is_released = self._is_unread = False
         self._loop.add_reader(self._channel.fileno(), self._on_channel)
+
+    def _open(self) -> tuple[socket.socket, list[int]]:
+        """Makes the channel and the pipes; returns the channel and what is for the process."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        given = [theirs.detach()]
+        try:
+            for kind in (EventKind.STDOUT, EventKind.STDERR):
+                self._pipes[kind], write_end = os.pipe()
+                os.set_blocking(self._pipes[kind], False)
+                given.append(write_end)
+        except OSError:
+            ours.close()
+            for descriptor in (*given, *self._pipes.values()):
+                os.close(descriptor)
+            raise
+        return ours, given
 
     # ── before the call ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,10 +111,12 @@ class Cell:
         Raises CellLostError when the call did not reach the process. Cancelling leaves the process SIGTERM
         and 2 s.
         """
+        if self._ending:
+            raise CellLostError
         self._conversation.send("call")
         self._relay = relay
         self._answer = self._loop.create_future()
-        self._timer = self._loop.call_later(seconds, self._expire)
+        self._timer = self._loop.call_later(seconds, self._expire, seconds)
         self._unsent = frame
         self._is_unread = not self._send()
         if self._is_unread:
@@ -121,9 +134,9 @@ class Cell:
         """Ends the cell at once, whatever it does."""
         self._end(Ending(How.ABANDONED, detail=why))
 
-    def exited(self, ended: int, died_by: int) -> None:
+    def exited(self, hint: Ending) -> None:
         """Takes the zygote's word on how the process ended."""
-        self._hint = (ended, died_by)
+        self._hint = hint
         if self._is_dying:
             self._bury()
 
@@ -143,8 +156,8 @@ class Cell:
         self._loop.remove_writer(self._channel.fileno())
         self._send()  # a broken channel ends by itself: its reader sees that
 
-    def _expire(self) -> None:
-        self._end(Ending(How.EXPIRED))
+    def _expire(self, seconds: float) -> None:
+        self._end(Ending(How.EXPIRED, detail=f"{seconds:.3g}"))
 
     def _dismiss(self) -> None:
         if self._is_released or self._ending:
@@ -164,8 +177,9 @@ class Cell:
             data = self._channel.recv(_READ_BYTES, _RECEIVE)
         except BlockingIOError:
             return
-        except ConnectionResetError:
-            # It closed its end with the call, or some of it, unread: nothing was run.
+        except (
+            ConnectionResetError
+        ):  # it closed its end with the call, or some of it, unread: nothing was run
             data, self._is_unread = b"", bool(self._answer) and not self._said
         except OSError:
             data = b""
@@ -222,8 +236,8 @@ class Cell:
             self._loop.call_later(_HINT_SECONDS, self._bury)
 
     def _bury(self) -> None:
-        ended, died_by = self._hint or (-1, 0)
-        self._end(Ending(How.DIED, exit=ended, signal=died_by, usage=self._usage_at_end))
+        hint = self._hint or Ending(How.DIED)
+        self._end(dataclasses.replace(hint, usage=self._usage_at_end or hint.usage))
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -234,13 +248,13 @@ class Cell:
         if self._timer:
             self._timer.cancel()
         if ending.how is not How.DIED:
-            ending = Ending(ending.how, ending.frame, ending.detail, usage=self._usage())
+            ending = dataclasses.replace(ending, usage=self._usage() or Usage())
         if self._answer and self._relay:
             self._drain(self._relay)
         if self._answer and not self._answer.done():
             self._answer.set_result(ending)
         elif not self._answer:
-            self._keeper.lost(self._last or ending.detail or _words(ending))
+            self._keeper.lost(self._last or ending.words)
         # The caller's task was scheduled first: killing, closing and refilling wait until it had its turn.
         self._loop.call_soon(self._release)
 
@@ -274,15 +288,5 @@ class Cell:
         if self._process:  # else it goes with its zygote
             self._process.signal(number)
 
-    def _usage(self) -> Usage:
-        return self._process.usage() if self._process else Usage()
-
-
-def _words(ending: Ending) -> str:
-    return (
-        f"signal {ending.signal}"
-        if ending.signal
-        else f"exit {ending.exit}"
-        if ending.exit >= 0
-        else ending.how
-    )
+    def _usage(self) -> Usage | None:
+        return self._process.usage() if self._process else None

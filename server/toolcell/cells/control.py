@@ -54,12 +54,11 @@ class Control:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         with theirs:
             try:
-                self._process = _start(theirs)
+                self._process, self._pidfd = _start(theirs)
             except OSError:
                 self._socket.close()
                 raise
         self.process_id = self._process.pid
-        self._pidfd = os.pidfd_open(self.process_id)
         self._loop.add_reader(self._pidfd, self._on_death)
         self._loop.add_reader(self._socket.fileno(), self._on_message)
 
@@ -70,7 +69,9 @@ class Control:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
         try:
             self._socket.sendmsg([encode(kind, fields)], ancillary, _SEND)
-        except OSError as error:  # full for a process that does not read, broken for one that is gone
+        except (BrokenPipeError, ConnectionResetError):
+            self._kill()  # it died, or wants to linger: the end of the process tells
+        except OSError as error:
             self._listener.broke(f"it does not listen ({error.strerror})")
 
     def end(self) -> None:
@@ -133,9 +134,10 @@ class Control:
             self._process.kill()  # it does not lead a group yet
 
 
-def _start(control: socket.socket) -> subprocess.Popen[bytes]:
+def _start(control: socket.socket) -> tuple[subprocess.Popen[bytes], int]:
+    """Starts a launcher and returns it with its pidfd; raises OSError."""
     interpreter = getattr(sys, "_base_executable", None) or sys.executable
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [interpreter, "-I", "-S", "-B", "-X", "utf8", str(LAUNCHER), str(control.fileno())],
         env={},
         cwd="/",
@@ -144,6 +146,12 @@ def _start(control: socket.socket) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    try:
+        return process, os.pidfd_open(process.pid)
+    except OSError:
+        process.kill()
+        process.wait()
+        raise
 
 
 def _how_it_ended(process_id: int) -> str:

@@ -30,3 +30,10 @@ class Ending:
     exit: int = -1
     signal: int = 0
     usage: Usage = field(default_factory=Usage)
+
+    @property
+    def words(self) -> str:
+        """Says it in a few words."""
+        if self.detail:
+            return self.detail
+        return f"signal {self.signal}" if self.signal else f"exit {self.exit}" if self.exit >= 0 else self.how

@@ -36,7 +36,7 @@ def judge(tool: Tool, ending: Ending, relay: Relay) -> HandlerFault | None:
             relay.tell(EventKind.EXCEPTION, _told("ProtocolError", ending.detail))
             return HandlerProtocolError(tool=tool.name, detail=ending.detail)
         case How.EXPIRED:
-            return HandlerTimeout(tool=tool.name, timeout=f"{tool.timeout_seconds:g}")
+            return HandlerTimeout(tool=tool.name, timeout=ending.detail)
         case How.ABANDONED:
             return Cancelled(tool=tool.name, by="shutdown")
         case How.DIED:

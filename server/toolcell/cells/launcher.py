@@ -124,7 +124,7 @@ class Zygote:
         self._confine = confine
         self._poll = select.epoll()
         self._poll.register(_CONTROL, select.EPOLLIN)
-        self._serials: dict[int, int] = {}
+        self._cells: dict[int, tuple[int, int]] = {}  # pidfd → serial, process id
 
     def serve(self) -> "NoReturn":
         """Waits for spawns and deaths, for ever."""
@@ -149,7 +149,7 @@ class Zygote:
         for descriptor in descriptors:
             os.close(descriptor)
         pidfd = os.pidfd_open(child)
-        self._serials[pidfd] = serial
+        self._cells[pidfd] = serial, child
         self._control.send("spawned", pidfd, serial=serial)
         self._poll.register(pidfd, select.EPOLLIN)
 
@@ -167,18 +167,19 @@ class Zygote:
 
     def _reap(self, pidfd: int) -> None:
         self._poll.unregister(pidfd)
-        serial = self._serials.pop(pidfd)
-        ended, died_by = -1, 0
-        try:
-            result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-        except ChildProcessError:
-            result = None  # a handler made the kernel reap for it
         os.close(pidfd)
-        if result is not None and result.si_code == os.CLD_EXITED:
-            ended = result.si_status
-        elif result is not None:
-            died_by = result.si_status
-        self._control.send("exited", serial=serial, exit=ended, signal=died_by)
+        serial, process = self._cells.pop(pidfd)
+        ended, died_by, microseconds, peak = -1, 0, 0, 0
+        try:
+            _, status, used = os.wait4(process, 0)
+        except ChildProcessError:
+            pass  # a handler made the kernel wait for its children
+        else:
+            code = os.waitstatus_to_exitcode(status)
+            ended, died_by = (code, 0) if code >= 0 else (-1, -code)
+            microseconds, peak = round((used.ru_utime + used.ru_stime) * 1e6), used.ru_maxrss * 1024
+        told = {"exit": ended, "signal": died_by, "cpu_microseconds": microseconds, "memory_peak_bytes": peak}
+        self._control.send("exited", serial=serial, **told)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,8 @@ class Cells:
             raise _unavailable(tool, error) from error
         except TimeoutError:
             raise _overloaded(tool) from None
+        except OSError as error:
+            raise _no_process(tool, error) from error
 
     async def fault_of(self, tool: Tool) -> Unavailable | None:
         """Prepares a tool and returns what keeps it from running; None if nothing does, or nobody can say."""
@@ -171,6 +173,8 @@ class Cells:
                 raise _overloaded(tool) from None
             except ZygoteEndedError:
                 continue  # the next look finds another zygote, or why there is none
+            except OSError as error:
+                raise _no_process(tool, error) from error
 
     async def _started(self, tool: Tool, deadline: float) -> Zygote:
         key = (tool.name, tool.revision)
@@ -179,6 +183,7 @@ class Cells:
             self._zygotes.move_to_end(key)
             zygote.last_used = self._clock.monotonic()
             if zygote.started.done() and not zygote.started.exception():
+                self._broken.pop(key, None)
                 return zygote
             try:
                 async with asyncio.timeout(deadline - self._clock.monotonic()):
@@ -201,9 +206,7 @@ class Cells:
         try:
             zygote = Zygote(tool, fields, Owner(self._on_ended, self._on_idle))
         except OSError as error:
-            raise ServerOverloaded(
-                f"No process could be started for {tool.name}: {error.strerror}.", retry_after=_RETRY_SECONDS
-            ) from error
+            raise _no_process(tool, error) from error
         self._zygotes[key] = zygote
         self._watch(zygote, self._idle_seconds)
         return zygote
@@ -281,6 +284,11 @@ def _reply(tool: Tool, ending: Ending, relay: Relay, start_time: int) -> Reply:
     answer = ending.frame.fields if ending.frame else {}
     relay.end(answer.get("dropped", 0))
     return Reply(None if fault else answer["value"], fault, ending.usage, start_time)
+
+
+def _no_process(tool: Tool, error: OSError) -> ServerOverloaded:
+    said = f"No process could be started for {tool.name}: {error.strerror}."
+    return ServerOverloaded(said, retry_after=_RETRY_SECONDS)
 
 
 def _overloaded(tool: Tool) -> ServerOverloaded:

@@ -50,15 +50,15 @@ class Process:
         except ProcessLookupError:
             return
 
-    def usage(self) -> Usage:
-        """Returns CPU time by the process's clock and its highest resident memory; zeros when it is gone."""
+    def usage(self) -> Usage | None:
+        """Returns CPU time by the process's clock and its highest resident memory; None when it is gone."""
         if self._status < 0:
-            return Usage()
+            return None
         try:
             peak = _number(os.pread(self._status, _READ_BYTES, 0), b"VmHWM:")
             nanoseconds = time.clock_gettime_ns(~self._pid << 3 | _CPU_CLOCK)
         except OSError:
-            return Usage()
+            return None
         return Usage(nanoseconds // 1000, peak * 1024)
 
     def close(self) -> None:

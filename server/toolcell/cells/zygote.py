@@ -32,7 +32,9 @@ from typing import Any, Final
 
 from toolcell.cells.cell import Cell, Keeper
 from toolcell.cells.control import Control, Listener
+from toolcell.cells.ending import Ending, How
 from toolcell.cells.process import ForeignProcessError, Process
+from toolcell.model.span import Usage
 from toolcell.model.tool import Tool
 from toolcell.wire.frames import Frame, ProtocolError
 
@@ -151,7 +153,19 @@ class Zygote:
         """Orders cells until as many are ready or on their way as the policy wants and calls wait for."""
         wanted = self.tool.policy.pool.warm + len(self._waiting) - len(self._idle)
         while not self._end and len(self._making) < min(wanted, _ORDERS_AT_ONCE):
-            self._order()
+            try:
+                self._order()
+            except (
+                OSError
+            ) as error:  # no descriptors left: those who wait hear of it, those who come try again
+                self._refuse(error)
+                return
+
+    def _refuse(self, error: OSError) -> None:
+        for line in self._waiting:
+            if not line.done():
+                line.set_exception(error)
+        self._waiting.clear()
 
     def _order(self) -> None:
         self._serial += 1
@@ -227,6 +241,9 @@ class Zygote:
             process = Process(descriptors[0], self._control.process_id)
         except ForeignProcessError as error:
             raise ProtocolError(f"it sent {error}") from None
+        except OSError as error:
+            cell.abandon(str(error))
+            return
         descriptors.pop()
         cell.adopt(process)
 
@@ -241,7 +258,9 @@ class Zygote:
             raise ProtocolError("word of a cell that was not made")
         if len(self._cells) > _UNREAPED:
             raise ProtocolError("it does not wait for its cells")
-        cell.exited(frame.fields["exit"], frame.fields["signal"])
+        told = frame.fields
+        usage = Usage(told["cpu_microseconds"], told["memory_peak_bytes"])
+        cell.exited(Ending(How.DIED, exit=told["exit"], signal=told["signal"], usage=usage))
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -45,9 +45,17 @@ class Comments:
                 return f"{service.file.name}:{location.span[0] + 1}:{location.span[1] + 1}"
         return str(service.file.name)
 
+    def said(self, file: str) -> Iterator[tuple[Path, str]]:
+        """Yields every comment of a file with the path of what it stands beside."""
+        for location in self._files[file].source_code_info.location if file in self._files else ():
+            if comment := location.leading_comments or location.trailing_comments:
+                yield tuple(location.path), comment
+
     def _file(self, name: str) -> dict[str, str]:
         if name not in self._read:
-            self._read[name] = _comments(self._files[name]) if name in self._files else {}
+            texts = {path: text for path, comment in self.said(name) if (text := _clean(comment))}
+            named = _names(self._files[name]) if texts else ()
+            self._read[name] = {full_name: texts[path] for path, full_name in named if path in texts}
         return self._read[name]
 
 
@@ -61,14 +69,6 @@ def _file_of(descriptor: Any) -> str:
 def _name_of(descriptor: Any) -> str:
     name = getattr(descriptor, "full_name", None)
     return name if name is not None else f"{descriptor.type.full_name}.{descriptor.name}"
-
-
-def _comments(file: FileDescriptorProto) -> dict[str, str]:
-    texts: dict[Path, str] = {}
-    for location in file.source_code_info.location:
-        if text := _clean(location.leading_comments or location.trailing_comments):
-            texts[tuple(location.path)] = text
-    return {name: texts[path] for path, name in _names(file) if path in texts} if texts else {}
 
 
 def _names(file: FileDescriptorProto) -> Iterator[tuple[Path, str]]:

@@ -1,5 +1,6 @@
 """Everything one load knows of messages: the pool, comments, options, rules and shapes."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,10 +29,23 @@ class Definitions:
         self.options = Options(self.pool)
         self.rules = Rules(self.options)
         self.shapes = {direction: Shapes(self.options, direction) for direction in Direction}
+        self._digests: dict[str, str] = {}
 
     def file(self, name: str) -> FileDescriptor:
         """Returns a file that was taken."""
         return self.pool.FindFileByName(name)
+
+    def digest(self, name: str) -> str:
+        """Digests a file, its comments and everything it imports; lines may move without changing it."""
+        if name not in self._digests:
+            file = self.file(name)
+            digest = hashlib.sha256(file.serialized_pb)
+            for path, comment in self.comments.said(name):
+                digest.update(f"{path}\0{comment}\0".encode())
+            for imported in file.dependencies:
+                digest.update(self.digest(imported.name).encode())
+            self._digests[name] = digest.hexdigest()
+        return self._digests[name]
 
     def _take(self, file: FileDescriptorProto) -> bool:
         """Adds a file to the pool, whose rules are stricter than protoc's in places."""

@@ -270,6 +270,6 @@ def _place(text: str, key: str) -> tuple[int, int]:
 
 
 def _end(text: str) -> tuple[int, int]:
-    """Returns the place after the last character: tomllib says "at end of document"."""
-    *above, last = text.split("\n")
-    return len(above) + 1, len(last) + 1
+    """Returns the place behind the last line's last character: there tomllib names none."""
+    above = text.splitlines() or [""]
+    return len(above), len(above[-1]) + 1

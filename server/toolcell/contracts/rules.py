@@ -23,7 +23,14 @@ MOST_WARM: Final = 64
 Of more, each is compiled again (1 to 4 ms) at its first call.
 """
 
-_NEVER_RIGHT: Final = ("No matching overloads", "no_such_field", "unexpected type")
+_NEVER_RIGHT: Final = (
+    "Applying SELECT to non-message",
+    "Invalid container type",
+    "No matching overloads",
+    "found in Activation",
+    "no_such_field",
+    "unexpected type",
+)
 """What is said of expressions that are wrong for every value; their types are looked at when they run."""
 
 _LONGEST: Final = 500  # characters of a rule's sentence
@@ -76,6 +83,11 @@ class Rules:
         except (protovalidate.EvaluationError, protovalidate.CompilationError):
             sentence = "a rule of the contract cannot be evaluated for these values; try simpler ones"
             return [Violation("", sentence, "EVALUATION_FAILED")]
+        except (
+            ValueError
+        ):  # a rule wants the message's bytes, whose readers stop at 100 levels; JSON has fewer
+            sentence = "the values are nested too deeply for the contract's rules to be evaluated"
+            return [Violation("", sentence, "TOO_DEEP")]
         return [_violation(violation.proto) for violation in found]
 
     def _judge(self, root: Descriptor) -> Any:

@@ -1,13 +1,12 @@
 """Methods become tools: name, title, description, limits and messages, as the contract declares them."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf import empty_pb2
-from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 
 from toolcell.contracts.codec.walk import Direction
@@ -72,23 +71,11 @@ def declare(
 
     A tool whose files did not change keeps its contract from `kept`, and is not checked again.
     """
-    digests: dict[str, str] = {}
     for name in sorted(names):
-        file = definitions.file(name)
-        digest = file_digest(file, digests)
-        for service in file.services_by_name.values():
+        version = definitions.digest(name), generation
+        for service in definitions.file(name).services_by_name.values():
             for method in service.methods:
-                yield _declare(method, definitions, (digest, generation), kept)
-
-
-def file_digest(file: FileDescriptor, known: dict[str, str]) -> str:
-    """Digests a file and everything it imports; comments count, they are the tools' descriptions."""
-    if file.name not in known:
-        digest = hashlib.sha256(file.serialized_pb)
-        for imported in file.dependencies:
-            digest.update(file_digest(imported, known).encode())
-        known[file.name] = digest.hexdigest()
-    return known[file.name]
+                yield _declare(method, definitions, version, kept)
 
 
 def unknown_contract(tool: str) -> Contract:

@@ -126,6 +126,8 @@ class ToolcellError(Exception):
         self.metadata = {key: str(value) for key, value in metadata.items()}
         self.violations = tuple(violations)
         self.retry_after = retry_after
+        if retry_after is not None:
+            self.metadata["retry_after"] = f"{retry_after:.1f}"
         self.message = message or self.told
         super().__init__(self.message)
 

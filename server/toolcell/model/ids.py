@@ -4,6 +4,7 @@ import os
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _TIME_BITS, _RANDOM_BITS = 56, 74
 
 
@@ -16,8 +17,7 @@ def new_id(prefix: str) -> str:
     """
     stamp = (time.time_ns() // 1000) & ((1 << _TIME_BITS) - 1)
     number = (stamp << _RANDOM_BITS) | (int.from_bytes(os.urandom(10)) >> (80 - _RANDOM_BITS))
-    digits = [_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)]
-    return f"{prefix}_{''.join(digits)}"
+    return f"{prefix}_{''.join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])}"
 
 
 def new_trace_id() -> str:

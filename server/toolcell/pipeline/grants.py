@@ -3,8 +3,17 @@
 from typing import ClassVar
 
 from toolcell.model.call import Call, Outcome
+from toolcell.model.caller import Grants
 from toolcell.model.errors import ToolForbidden
 from toolcell.pipeline.chain import Proceed, facts
+
+
+def require_tool(grants: Grants, tool: str) -> None:
+    """Raises ToolForbidden unless the grants include a tool of this name."""
+    if not grants.includes(tool):
+        raise ToolForbidden(
+            f"This token is not granted the tool {tool!r}. Use a token made with `--tool {tool}`.", tool=tool
+        )
 
 
 class Authorize:
@@ -19,10 +28,5 @@ class Authorize:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Compares the tool's name with the patterns of the caller's grants."""
-        tool = call.question.tool
-        if not call.caller.grants.includes(tool):
-            raise ToolForbidden(
-                f"This token is not granted the tool {tool!r}. Use a token made with `--tool {tool}`.",
-                tool=tool,
-            )
+        require_tool(call.caller.grants, call.question.tool)
         return await proceed(call)

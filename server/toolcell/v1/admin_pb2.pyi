@@ -89,7 +89,9 @@ class Grants(_message.Message):
 
     @_builtins.property
     def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names tools by pattern, `*` standing for any characters: `search_*`. Empty means no tool; `*` means every tool."""
+        """Names tools by pattern, `*` standing for any characters: `search_*`. Empty means no tool; `*` means every tool. At most
+        100.
+        """
 
     def __init__(
         self,

@@ -56,7 +56,9 @@ class GetInvocationResponse(_message.Message):
 
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_trace_pb2.TraceEvent]:
-        """Lists what happened, in order; at most 1,000 events, then one of kind `truncated`."""
+        """Lists what happened, in order; at most 1,000 events and 3 MiB, then one of kind
+        `truncated`.
+        """
 
     def __init__(
         self,

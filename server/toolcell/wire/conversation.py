@@ -106,7 +106,9 @@ CONTROL: Final = Rules(
             "launch_failed": {"step": _TEXT, "message": _TEXT},
             "spawned": {"serial": int},
             "not_spawned": {"serial": int, "message": _TEXT},
-            "exited": {"serial": int, "exit": int, "signal": int},
+            "exited": dict.fromkeys(
+                ("serial", "exit", "signal", "cpu_microseconds", "memory_peak_bytes"), int
+            ),
         }
     ),
 )

@@ -1,4 +1,4 @@
-"""A handler's author owns the zygote once it has imported the handler. What it does there harms its own tool alone."""
+"""A handler's author owns the zygote that imported it. What is done there harms that author's tool alone."""
 
 import asyncio
 from pathlib import Path
@@ -19,6 +19,8 @@ def say(kind, *descriptors, **fields):
 def spawned():
     message, ancillary, _, _ = control.recvmsg(4096, 64)
     return json.loads(message[4:])["serial"]
+def exited(serial):
+    say("exited", serial=serial, exit=0, signal=0, cpu_microseconds=0, memory_peak_bytes=0)
 def handler(arguments, cell):
     return "never"
 """
@@ -34,13 +36,13 @@ LIES = {
     "a huge message": "control.send(b'x' * 100_000)",
     "descriptors where none belong": "say('started', 0, 1)",
     "more descriptors than fit": "say('started', *[0] * 40)",
-    "the handle of the server": "say('started'); say('spawned', os.pidfd_open(os.getppid()), serial=spawned())",
+    "the server's handle": "say('started'); say('spawned', os.pidfd_open(os.getppid()), serial=spawned())",
     "the handle of itself": "say('started'); say('spawned', os.pidfd_open(os.getpid()), serial=spawned())",
     "no handle": "say('started'); say('spawned', 0, serial=spawned())",
     "nothing at all with it": "say('started'); say('spawned', serial=spawned())",
     "a cell nobody ordered": "say('started'); say('spawned', 0, serial=spawned() + 1)",
-    "the end of a cell nobody ordered": "say('started'); say('exited', serial=77, exit=0, signal=0)",
-    "the end of a cell not made yet": "say('started'); say('exited', serial=spawned(), exit=0, signal=0)",
+    "the end of a cell nobody ordered": "say('started'); exited(77)",
+    "the end of a cell not made yet": "say('started'); exited(spawned())",
 }
 
 

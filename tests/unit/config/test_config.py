@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from toolcell.config import SETTINGS, Config, ConfigError, load
 
 

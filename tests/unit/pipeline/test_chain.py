@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import pytest
+
 from toolcell.model.call import Call, Outcome
 from toolcell.pipeline.chain import DisorderError, Proceed, chain, facts
 

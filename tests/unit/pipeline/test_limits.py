@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.model.caller import Caller, Grants
 from toolcell.model.clock import SystemClock
@@ -117,7 +118,7 @@ class Gateway:
 
 
 def a_slot(marks: list[State] | None = None) -> Slot:
-    def seen(record: Invocation, _: bool) -> None:  # noqa: FBT001 - the shape of Traces.begin
+    def seen(record: Invocation, _: bool) -> None:
         if marks is not None:
             marks.append(record.state)
 

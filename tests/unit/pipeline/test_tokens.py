@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toolcell.model.caller import Grants, Token
 from toolcell.model.clock import SystemClock
 from toolcell.model.errors import (

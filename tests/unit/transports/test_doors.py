@@ -1,11 +1,14 @@
 """Every method of the contract has a door, and every door asks who is there before anything else."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 
 from tests.unit.transports.house import House, info, refusal
+from toolcell.transports.grpc import doors
 from toolcell.v1 import admin_service_pb2, tool_service_pb2, trace_service_pb2
 
 GROUPS = {
@@ -62,6 +65,24 @@ async def test_a_request_without_a_message_is_refused_at_every_door(served: Hous
         await call(iter(()), metadata=served.metadata)
 
     assert info(await refusal(nothing())).reason == "REQUEST_INVALID"
+
+
+async def test_a_request_whose_message_does_not_come_is_refused_in_time(
+    served: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "BODY_SECONDS", 0.01)
+
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def silent() -> None:
+        call: Any = served.channel.stream_unary("/toolcell.v1.ToolService/ListTools")
+        await call(never(), metadata=served.metadata)
+
+    error = await refusal(silent())
+    assert info(error).reason == "REQUEST_INVALID"
+    assert "did not come in time" in (error.details() or "")
 
 
 @pytest.mark.parametrize(

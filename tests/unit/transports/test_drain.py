@@ -1,7 +1,9 @@
 """Too much at once is refused with a reason; a drain lets calls finish, then tells those that could not."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -9,9 +11,10 @@ from google.rpc import error_details_pb2 as details
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from tests.unit.transports.house import House, all_of, echo, house, info, refusal
+from tests.unit.transports.house import House, Metadata, all_of, echo, house, info, refusal
 from toolcell.model.call import Call, Outcome
 from toolcell.model.errors import Cancelled
+from toolcell.transports.grpc import traffic
 from toolcell.v1 import error_reason_pb2
 from toolcell.v1.tool_service_pb2 import InvokeRequest, InvokeResponse, ListToolsRequest
 
@@ -71,6 +74,26 @@ async def test_too_many_in_flight_are_refused_and_may_be_sent_again(tmp_path: Pa
         held.go.set()
         assert (await call).output_json == "{}"
         assert (await invoke(served)).output_json == "{}"
+
+
+async def test_in_a_crowd_a_stranger_is_refused_before_its_body_is_read(
+    served: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "_CROWD", 1)
+    held, call = await hold(served)
+
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def ask(metadata: Metadata) -> None:
+        silent: Any = served.channel.stream_unary("/toolcell.v1.ToolService/Invoke")
+        await silent(never(), metadata=metadata)
+
+    assert info(await refusal(ask(()))).reason == "TOKEN_MISSING"
+    assert info(await refusal(ask((("authorization", "Bearer tc_dev_x"),)))).reason == "TOKEN_MALFORMED"
+    held.go.set()
+    assert (await call).output_json == "{}"
 
 
 async def test_a_drain_refuses_new_calls_and_waits_for_those_in_flight(served: House) -> None:

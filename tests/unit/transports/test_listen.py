@@ -42,6 +42,8 @@ async def test_plaintext_off_loopback_is_refused_unless_it_is_wanted() -> None:
 async def test_half_of_tls_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ListenError, match="certificate and its key"):
         bound(Listen("127.0.0.1:0", certificate=TLS / "server.pem"))
+    with pytest.raises(ListenError, match="certificate and its key"):
+        bound(Listen("127.0.0.1:0", client_ca=TLS / "ca.pem"))
     with pytest.raises(ListenError, match="No such file"):
         bound(Listen("127.0.0.1:0", certificate=TLS / "server.pem", key=tmp_path / "none"))
     (tmp_path / "not.pem").write_text("no certificate")

@@ -40,7 +40,7 @@ class CreateTokenRequest(_message.Message):
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """Says how long it lasts; absent means until it is revoked. At least 1 s."""
+        """Says how long it lasts; absent means until it is revoked. At least 1 s, at most 10 years."""
 
     def __init__(
         self,

@@ -282,11 +282,13 @@ class InvokeRequest(_message.Message):
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
-    """Names the tool."""
+    """Names the tool; at most 64 characters."""
     arguments_json: _builtins.str
     """Holds the arguments as the JSON text a model produced: exact for every number. "" means no arguments."""
     tool_call_id: _builtins.str
-    """Names the model's own id of this tool call, for the trace; at most 255 characters. It does not make calls idempotent."""
+    """Names the model's own id of this tool call, for the trace; at most 255 characters, none of them a
+    control character. It does not make calls idempotent.
+    """
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
         """Holds the arguments as a Struct: friendly to write, exact for numbers up to 2^53."""
@@ -331,7 +333,7 @@ class InvokeResponse(_message.Message):
     """Holds the output as JSON text, when the arguments came as JSON text."""
     @_builtins.property
     def output(self) -> _struct_pb2.Struct:
-        """Holds the output, when the arguments came as a Struct."""
+        """Holds the output, when the arguments came as a Struct and a Struct can hold it (objects nested about 30 deep)."""
 
     @_builtins.property
     def failure(self) -> _tool_pb2.Failure:

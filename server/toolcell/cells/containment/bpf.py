@@ -29,7 +29,7 @@ def refuse(errno: int) -> int:
     return 0x00050000 | errno
 
 
-class Test(NamedTuple):
+class Match(NamedTuple):
     """Holds when `argument & mask == value`, on the low 32 bits (all of an int), or on 64 if `wide`."""
 
     argument: int
@@ -41,7 +41,7 @@ class Test(NamedTuple):
 class Clause(NamedTuple):
     """An action for calls on which every test holds."""
 
-    tests: tuple[Test, ...]
+    tests: tuple[Match, ...]
     action: int
 
 

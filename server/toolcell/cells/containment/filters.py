@@ -18,9 +18,9 @@ from toolcell.cells.containment.bpf import (
     KILL,
     Clause,
     Defaults,
+    Match,
     Rule,
     Table,
-    Test,
     compile_filter,
     refuse,
 )
@@ -89,22 +89,22 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _SIGKILL = 1, 4, 9
 
 
 def _any_of(argument: int, values: tuple[int, ...], otherwise: int) -> Rule:
-    return Rule(tuple(Clause((Test(argument, _INT, value),), ALLOW) for value in values), otherwise)
+    return Rule(tuple(Clause((Match(argument, _INT, value),), ALLOW) for value in values), otherwise)
 
 
 def _open_rule(flags: int) -> Rule:
     """Refuses O_TRUNC in a mode that does not write: it truncates nevertheless, unseen by Landlock."""
     return Rule(
         (
-            Clause((Test(flags, _O_ACCMODE, 3),), refuse(EACCES)),
-            Clause((Test(flags, _O_TMPFILE, _O_TMPFILE),), refuse(EROFS)),
-            Clause((Test(flags, _O_TRUNC | _O_ACCMODE, _O_TRUNC),), refuse(EROFS)),
+            Clause((Match(flags, _O_ACCMODE, 3),), refuse(EACCES)),
+            Clause((Match(flags, _O_TMPFILE, _O_TMPFILE),), refuse(EROFS)),
+            Clause((Match(flags, _O_TRUNC | _O_ACCMODE, _O_TRUNC),), refuse(EROFS)),
         ),
         ALLOW,
     )
 
 
-_TO_ITSELF: Final = Test(0, _INT, 0)
+_TO_ITSELF: Final = Match(0, _INT, 0)
 
 _BY_ARGUMENT: Final[dict[str, Rule]] = {
     "open": _open_rule(1),
@@ -114,26 +114,26 @@ _BY_ARGUMENT: Final[dict[str, Rule]] = {
     "prctl": Rule(
         (
             *_any_of(0, _PRCTL, 0).clauses,
-            Clause((Test(0, _INT, _PR_SET_PDEATHSIG), Test(1, _LONG, _SIGKILL, wide=True)), ALLOW),
-            Clause((Test(0, _INT, _PR_SET_DUMPABLE), Test(1, _LONG, 0, wide=True)), ALLOW),
+            Clause((Match(0, _INT, _PR_SET_PDEATHSIG), Match(1, _LONG, _SIGKILL, wide=True)), ALLOW),
+            Clause((Match(0, _INT, _PR_SET_DUMPABLE), Match(1, _LONG, 0, wide=True)), ALLOW),
         ),
         refuse(EPERM),
     ),
-    "mmap": Rule((Clause((Test(3, _MAP_SHARED_ANONYMOUS, _MAP_SHARED_ANONYMOUS),), refuse(EPERM)),), ALLOW),
-    "madvise": Rule((Clause((Test(2, _INT, _MADV_MERGEABLE),), refuse(EPERM)),), ALLOW),
+    "mmap": Rule((Clause((Match(3, _MAP_SHARED_ANONYMOUS, _MAP_SHARED_ANONYMOUS),), refuse(EPERM)),), ALLOW),
+    "madvise": Rule((Clause((Match(2, _INT, _MADV_MERGEABLE),), refuse(EPERM)),), ALLOW),
     "clone": Rule(
         (
-            Clause((Test(0, _CLONE_THREAD | _CLONE_NAMESPACES, _CLONE_THREAD),), ALLOW),
-            Clause((Test(0, _INT, _FORK_FLAGS),), ALLOW),
+            Clause((Match(0, _CLONE_THREAD | _CLONE_NAMESPACES, _CLONE_THREAD),), ALLOW),
+            Clause((Match(0, _INT, _FORK_FLAGS),), ALLOW),
         ),
         refuse(EPERM),
     ),
     "prlimit64": Rule((Clause((_TO_ITSELF,), ALLOW),), refuse(EPERM)),
-    "seccomp": Rule((Clause((Test(0, _INT, 1), Test(1, _INT, 0)), ALLOW),), KILL),
+    "seccomp": Rule((Clause((Match(0, _INT, 1), Match(1, _INT, 0)), ALLOW),), KILL),
     "socketpair": Rule(
-        (Clause((Test(0, _INT, _AF_UNIX), Test(1, _SOCK_TYPE_MASK, _SOCK_STREAM)), ALLOW),), refuse(EACCES)
+        (Clause((Match(0, _INT, _AF_UNIX), Match(1, _SOCK_TYPE_MASK, _SOCK_STREAM)), ALLOW),), refuse(EACCES)
     ),
-    "sendto": Rule((Clause((Test(4, _LONG, 0, wide=True),), ALLOW),), refuse(EACCES)),
+    "sendto": Rule((Clause((Match(4, _LONG, 0, wide=True),), ALLOW),), refuse(EACCES)),
 }
 
 _DEFAULTS_ERRNO: Final = (
@@ -173,10 +173,10 @@ def zygote_table(machine: str, *, has_scoped_signals: bool) -> Table:
 def cell_table(machine: str) -> Table:
     """Returns the rules a cell adds: no fork, no signal to others, no more filters, limits or pidfds."""
     by_name: dict[str, int | Rule] = {
-        "clone": Rule((Clause((Test(0, _CLONE_THREAD, _CLONE_THREAD),), ALLOW),), refuse(EPERM)),
-        "kill": Rule((Clause((Test(0, _INT, PID_MARK),), ALLOW),), refuse(EPERM)),
-        "tgkill": Rule((Clause((Test(0, _INT, PID_MARK),), ALLOW),), refuse(EPERM)),
-        "prlimit64": Rule((Clause((Test(2, _LONG, 0, wide=True),), ALLOW),), refuse(EPERM)),
+        "clone": Rule((Clause((Match(0, _CLONE_THREAD, _CLONE_THREAD),), ALLOW),), refuse(EPERM)),
+        "kill": Rule((Clause((Match(0, _INT, PID_MARK),), ALLOW),), refuse(EPERM)),
+        "tgkill": Rule((Clause((Match(0, _INT, PID_MARK),), ALLOW),), refuse(EPERM)),
+        "prlimit64": Rule((Clause((Match(2, _LONG, 0, wide=True),), ALLOW),), refuse(EPERM)),
         "setrlimit": refuse(EPERM),
         "pidfd_open": refuse(EPERM),
         "seccomp": KILL,

@@ -36,8 +36,8 @@ class Acceptor:
 
     async def open(self) -> int:
         """Starts to listen and returns the port; raises ListenError."""
-        logging.getLogger(_LIBRARY_LOG).addFilter(self._crashes)
         port = await self._bind()
+        logging.getLogger(_LIBRARY_LOG).addFilter(self._crashes)
         self._address = f"{self._listen.address.rpartition(':')[0]}:{port}"
         self._watch = asyncio.create_task(self._keep_open())
         return port

@@ -150,6 +150,8 @@ def guarded(answer: Answer, traffic: Traffic, log: Log) -> Callable[[object, Con
                 raise
             task.uncancel()
             await refuse(context, draining())
+        except grpc.aio.AbortError:
+            raise  # a status was sent already
         except Exception as bug:  # noqa: BLE001 - whatever it is, the caller hears INTERNAL_ERROR and the log the rest
             await refuse(context, internal(bug, log))
 

@@ -6,10 +6,10 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
-from toolcell.model.errors import ServerOverloaded, ToolcellError
 from toolcell.transports.grpc import requests
-from toolcell.transports.grpc.doors import Doors, Handler, read
-from toolcell.transports.grpc.status import Context, Log, internal, refuse
+from toolcell.transports.grpc.doors import Doors, Handler, guarded, read
+from toolcell.transports.grpc.status import Context, Log
+from toolcell.transports.grpc.traffic import Traffic
 
 SERVICES: Final = (
     "",
@@ -18,24 +18,28 @@ SERVICES: Final = (
     "toolcell.v1.AdminService",
     "grpc.health.v1.Health",
 )
+_CHECKS: Final = 256
 _WATCHERS: Final = 64
 _NAME_LENGTH: Final = 255
 
 
 class Health:
-    """Answers Check and Watch. Watchers are bounded apart from the calls: neither can starve the other."""
+    """Answers Check and Watch, each within its own bound: who has no token cannot starve the calls."""
 
     def __init__(self, log: Log) -> None:
         self._servicer = aio.HealthServicer()
-        self._watchers = 0
         self._log = log
 
     def serve(self, doors: Doors) -> None:
         """Adds both methods to the table."""
-        doors.add_door("/grpc.health.v1.Health/Check", self._check)
-        watch: Handler = grpc.stream_stream_rpc_method_handler(
-            self._watch, response_serializer=health_pb2.HealthCheckResponse.SerializeToString
+        check: Handler = grpc.stream_unary_rpc_method_handler(
+            guarded(self._check, Traffic(_CHECKS, "health checks"), self._log)
         )
+        watch: Handler = grpc.stream_stream_rpc_method_handler(
+            guarded(self._watch, Traffic(_WATCHERS, "health watches"), self._log),
+            response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
+        )
+        doors.add("/grpc.health.v1.Health/Check", check)
         doors.add("/grpc.health.v1.Health/Watch", watch)
 
     async def begin(self) -> None:
@@ -53,20 +57,10 @@ class Health:
         body: bytes = answer.SerializeToString()
         return body
 
-    async def _watch(self, _: object, context: Context) -> None:
-        try:
-            request = await _request(context)
-            if self._watchers >= _WATCHERS:
-                raise ServerOverloaded(f"{_WATCHERS} clients watch the server's health already. Use Check.")
-        except ToolcellError as error:
-            await refuse(context, error)
-        except Exception as bug:  # noqa: BLE001 - whatever it is, the caller hears INTERNAL_ERROR and the log the rest
-            await refuse(context, internal(bug, self._log))
-        self._watchers += 1
-        try:
-            await self._servicer.Watch(request, context)
-        finally:
-            self._watchers -= 1
+    async def _watch(self, context: Context) -> bytes:
+        """Answers Watch, which writes its answers itself."""
+        await self._servicer.Watch(await _request(context), context)
+        return b""
 
 
 async def _request(context: Context) -> health_pb2.HealthCheckRequest:

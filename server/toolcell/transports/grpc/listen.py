@@ -54,10 +54,10 @@ def options(listen: Listen) -> tuple[tuple[str, int], ...]:
 def bind(server: grpc.aio.Server, listen: Listen, address: str) -> int:
     """Binds an address and returns its port; raises ListenError."""
     try:
-        if listen.certificate is None:
-            _guard_plaintext(listen)
-            return server.add_insecure_port(address)
-        return server.add_secure_port(address, _credentials(listen))
+        if listen.certificate or listen.key or listen.client_ca:
+            return server.add_secure_port(address, _credentials(listen))
+        _guard_plaintext(listen)
+        return server.add_insecure_port(address)
     except RuntimeError as wrong:
         raise ListenError(
             f"cannot bind {address}: {wrong}. Is the port taken, or the certificate not PEM?"

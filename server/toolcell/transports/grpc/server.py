@@ -21,7 +21,7 @@ class GrpcServer:
     """Serves toolcell.v1 and grpc.health.v1 on one address."""
 
     def __init__(self, services: Services, listen: Listen) -> None:
-        self._traffic = Traffic(listen.calls)
+        self._traffic = Traffic(listen.calls, "requests (`grpc.calls`)")
         self._health = Health(services.log)
         self._acceptor = Acceptor(listen, self._doors(services, listen.message_bytes), services.log)
         self._closing: asyncio.Task[None] | None = None

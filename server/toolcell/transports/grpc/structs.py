@@ -24,7 +24,7 @@ class Unfit(Exception):  # noqa: N818 - not an error: the value goes another way
 
 
 def to_json(struct: Struct, field: str) -> str:
-    """Returns the JSON text of a Struct, keys in order; whole numbers without `.0`, as JavaScript writes them.
+    """Returns the JSON text of a Struct, keys in order; whole numbers without `.0`, as JavaScript does.
 
     Raises RequestInvalid for NaN, an infinity, and a value without a kind; `field` is the Struct's own path.
     """

@@ -5,8 +5,8 @@ from typing import Final
 
 from toolcell.contracts.catalog import Entry, Snapshot
 from toolcell.model.caller import Caller
-from toolcell.model.errors import ToolForbidden
 from toolcell.pipeline.contract import tool_not_found
+from toolcell.pipeline.grants import require_tool
 from toolcell.transports.grpc import messages, paging, requests
 from toolcell.transports.grpc.doors import Method
 from toolcell.transports.grpc.services import Services
@@ -87,10 +87,7 @@ class Tools:
 
 def granted(snapshot: Snapshot, caller: Caller, name: str) -> Entry:
     """Returns a tool's entry; raises ToolForbidden before it looks whether it exists, else ToolNotFound."""
-    if not caller.grants.includes(name):
-        raise ToolForbidden(
-            f"This token is not granted the tool {name!r}. Use a token made with `--tool {name}`.", tool=name
-        )
+    require_tool(caller.grants, name)
     entry = snapshot.entries.get(name)
     if entry is None:
         raise tool_not_found(name, snapshot.entries, caller.grants)

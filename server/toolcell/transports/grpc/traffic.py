@@ -6,27 +6,34 @@ from typing import Any
 from toolcell.model.errors import ServerDraining, ServerOverloaded
 
 _LAST_WORDS_SECONDS = 5.0
+_CROWD = 32
 
 RpcTask = asyncio.Task[Any]
 
 
 class Traffic:
-    """Counts the RPCs in flight, at most `limit`; the library's own bound would refuse without a reason."""
+    """Counts RPCs in flight, at most `limit` of `what`; the library's bound would refuse without a reason."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, what: str) -> None:
         self._limit = limit
+        self._what = what
         self._tasks: set[RpcTask] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.is_draining = False
         self.is_cut_off = False
 
+    @property
+    def is_crowded(self) -> bool:
+        """Tells whether so much is in flight that strangers must not add to it."""
+        return len(self._tasks) > _CROWD
+
     def enter(self, task: RpcTask) -> None:
         """Counts an RPC in; raises ServerOverloaded when too many are in flight."""
         if len(self._tasks) >= self._limit:
             raise ServerOverloaded(
-                f"The server has {self._limit} requests in flight, its limit (`grpc.calls`). Nothing was "
-                "run. Send the request again after the retry delay."
+                f"The server has {self._limit} {self._what} in flight, its limit. Nothing was run. Send the "
+                "request again after the retry delay."
             )
         self._tasks.add(task)
         self._idle.clear()

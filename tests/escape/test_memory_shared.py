@@ -1,0 +1,14 @@
+"""Takes shared memory, which the limit does not count."""
+
+from tests.escape.attack import Attack, blocked
+
+test_it_is_blocked_and_recorded = blocked(
+    Attack(
+        """
+import mmap
+mmap.mmap(-1, 1 << 20)
+""",
+        raises="PermissionError",
+        works=True,
+    )
+)

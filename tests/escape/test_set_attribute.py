@@ -1,0 +1,7 @@
+"""Sets an extended attribute, which Landlock never covers."""
+
+from tests.escape.attack import Attack, blocked
+
+test_it_is_blocked_and_recorded = blocked(
+    Attack("os.setxattr(world['secret'], 'user.x', b'1')", raises="OSError", works=True)
+)

@@ -1,0 +1,49 @@
+"""The attacks are real: those marked `works` get through when nothing confines the handler."""
+
+import importlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.escape.attack import ESCAPED, Attack
+from toolcell.cells import control
+from toolcell.cells.pool import Cells
+from toolcell.model.clock import SystemClock
+
+HERE = Path(__file__).parent
+
+
+def attacks() -> dict[str, Attack]:
+    """Returns every attack of this folder by its file's name."""
+    found = {}
+    for path in sorted(HERE.glob("test_*.py")):
+        module = importlib.import_module(f"tests.escape.{path.stem}") if path != Path(__file__) else None
+        test = getattr(module, "test_it_is_blocked_and_recorded", None)
+        if test is not None:
+            found[path.stem] = test.attack
+    return found
+
+
+ATTACKS = attacks()
+
+
+@pytest.fixture
+async def unconfined(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cells]:
+    monkeypatch.setattr(control, "LAUNCHER", HERE / "unconfined_launcher.py")
+    made = Cells(clock=SystemClock(), level=0)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.works])
+async def test_it_gets_through_without_confinement(
+    unconfined: Cells, tmp_path: Path, world: Mapping[str, Any], name: str
+) -> None:
+    trial = await ATTACKS[name].run(unconfined, tmp_path / "attack", world)
+    assert trial.reply.value == ESCAPED, trial
+
+
+def test_most_attacks_that_can_be_shown_are() -> None:
+    assert sum(attack.works for attack in ATTACKS.values()) >= len(ATTACKS) // 3
