@@ -99,7 +99,7 @@ def test_a_data_file_a_policy_and_a_contract_are_served_when_they_are_saved(serv
 def test_a_call_that_runs_finishes_on_its_revision_and_its_record_names_it(server: Server) -> None:
     save(server, "handlers/say/handler.py", HOLD, "changed=say")
     revision = json.loads(server.output("tools", "say", "--json"))["revision"]
-    command = [PROGRAMS / "toolcell", "call", "say", "{}"]
+    command = [str(PROGRAMS / "toolcell"), "call", "say", "{}"]
     with subprocess.Popen(
         command, cwd=server.folder, env=environment(), stdout=subprocess.PIPE, text=True
     ) as running:

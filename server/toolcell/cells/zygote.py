@@ -44,7 +44,6 @@ START_SECONDS: Final = 20.0
 _ORDERS_AT_ONCE: Final = 16
 _LOST_IN_A_ROW: Final = 3
 _UNREAPED: Final = 1024
-_PLACE_LIMIT: Final = 200
 
 
 class Why(StrEnum):
@@ -57,11 +56,7 @@ class Why(StrEnum):
 
 
 class ZygoteEndedError(Exception):
-    """The zygote is gone; nothing was run.
-
-    `reason` is for the operator. `stack` may be empty, and so may `where`: a place in the tool's directory,
-    as the handler's side tells it.
-    """
+    """The zygote is gone; nothing was run. `reason` is for the operator, `stack` and `where` may be empty."""
 
     def __init__(self, why: Why, reason: str, stack: str = "", where: str = "") -> None:
         super().__init__(reason)
@@ -301,5 +296,5 @@ class Zygote:
 
 def _import_failed(frame: Frame) -> ZygoteEndedError:
     fields = frame.fields
-    reason = f"{fields['type']}: {fields['message']}"
-    return ZygoteEndedError(Why.IMPORT, reason, fields["stack"], fields["where"][:_PLACE_LIMIT])
+    said, where = f"{fields['type']}: {fields['message']}", fields["where"][:200]
+    return ZygoteEndedError(Why.IMPORT, said, fields["stack"], where)

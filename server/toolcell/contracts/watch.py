@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ class WatchFailed(Exception):  # noqa: N818 - the state of watching
     """The system does not let us watch: says why."""
 
 
-async def saves(*roots: Path) -> AsyncIterator[None]:
+async def saves(*roots: Path) -> AsyncGenerator[None, None]:
     """Yields after each burst of changes under the roots: 20 ms after the last one, 200 ms after the first.
 
     Hidden files, caches and editors' swap files are passed over. A root that is made, replaced or removed is
@@ -41,7 +41,7 @@ async def saves(*roots: Path) -> AsyncIterator[None]:
                 raise WatchFailed(str(error)) from error
 
 
-async def _bursts(places: list[Path]) -> AsyncIterator[bool]:
+async def _bursts(places: list[Path]) -> AsyncGenerator[bool, None]:
     """Yields whether anything changed, each time that something did, and once a second."""
     batches = awatch(
         *places,

@@ -7,7 +7,7 @@ import pytest
 
 from toolcell.contracts import copies
 from toolcell.contracts.copies import Copies
-from toolcell.contracts.handlers import HandlerInvalid, digest
+from toolcell.contracts.handlers import MOST_BYTES, HandlerInvalid, digest
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_pipe_is_not_waited_for(kept: Copies, tool: Path) -> None:
 
 def test_too_much_is_refused(kept: Copies, tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tool / "large").open("wb") as file:
-        file.truncate(copies.MOST_BYTES + 1)
+        file.truncate(MOST_BYTES + 1)
     with pytest.raises(HandlerInvalid, match="holds more than"):
         kept.take(tool)
 
