@@ -55,7 +55,11 @@ WELL_KNOWN: dict[str, st.SearchStrategy[Any]] = {
     "BytesValue": BYTES,
     "BoolValue": st.booleans(),
     "DoubleValue": REAL,
+    "FloatValue": st.floats(width=32, allow_nan=False, allow_infinity=False),
+    "Int32Value": I32,
+    "UInt32Value": U32,
     "Int64Value": I64.map(str),
+    "UInt64Value": U64.map(str),
 }
 
 

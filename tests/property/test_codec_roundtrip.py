@@ -25,6 +25,7 @@ RULES = {
     "ONEOF_CONFLICT",
     "DUPLICATE_KEY",
     "TOO_DEEP",
+    "TOO_LARGE",
     "LONE_SURROGATE",
     "required",
     "string.max_len",

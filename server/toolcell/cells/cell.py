@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Final
 
 from toolcell.cells.ending import Ending, How
+from toolcell.cells.output import Output
 from toolcell.cells.process import Process
 from toolcell.cells.relay import Relay
-from toolcell.model.span import EventKind, Usage
+from toolcell.model.span import Usage
 from toolcell.wire.conversation import CELL, Conversation, State
 from toolcell.wire.frames import Decoder, Frame, ProtocolError
 
@@ -21,7 +22,6 @@ TERM_GRACE_SECONDS: Final = 2.0
 _FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
 _READ_BYTES: Final = 64 * 1024
 _SAID_LIMIT: Final = 2000  # log and progress frames; the runtime itself stops at 1,000
-_OUTPUT_LIMIT: Final = 16 << 20  # beyond, nobody reads the pipes any more and printing blocks
 _SEND: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _RECEIVE: Final = int(socket.MSG_DONTWAIT)
 _HINT_SECONDS: Final = 0.5
@@ -53,8 +53,14 @@ class Cell:
         self._keeper = keeper
         self._conversation = Conversation(CELL)
         self._decoder = Decoder(output_limit + _FRAME_ROOM)
-        self._pipes: dict[EventKind, int] = {}
-        self._channel, self.given = self._open()
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._output = Output()
+        except OSError:
+            self._channel.close()
+            theirs.close()
+            raise
+        self.given = [theirs.detach(), *self._output.given]
         self._process: Process | None = None
         self._usage_at_end: Usage | None = None
         self._relay: Relay | None = None
@@ -62,27 +68,11 @@ class Cell:
         self._ending: Ending | None = None
         self._last: Frame | None = None
         self._unsent = b""
-        self._said = self._printed = 0
+        self._said = 0
         self._timer: asyncio.TimerHandle | None = None
         self._hint: Ending | None = None
         self._is_dying = self._is_released = self._is_unread = False
         self._loop.add_reader(self._channel.fileno(), self._on_channel)
-
-    def _open(self) -> tuple[socket.socket, list[int]]:
-        """Makes the channel and the pipes; returns the channel and what is for the process."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        given = [theirs.detach()]
-        try:
-            for kind in (EventKind.STDOUT, EventKind.STDERR):
-                self._pipes[kind], write_end = os.pipe()
-                os.set_blocking(self._pipes[kind], False)
-                given.append(write_end)
-        except OSError:
-            ours.close()
-            for descriptor in (*given, *self._pipes.values()):
-                os.close(descriptor)
-            raise
-        return ours, given
 
     # ── before the call ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -95,8 +85,7 @@ class Cell:
     def adopt(self, process: Process) -> None:
         """Takes the process, which the zygote says it made for this cell."""
         self._process = process
-        for kind, descriptor in self._pipes.items():
-            self._loop.add_reader(descriptor, self._on_output, kind)
+        self._output.listen()
         self._announce()
 
     def _announce(self) -> None:
@@ -115,6 +104,7 @@ class Cell:
             raise CellLostError
         self._conversation.send("call")
         self._relay = relay
+        self._output.pass_to(relay)
         self._answer = self._loop.create_future()
         self._timer = self._loop.call_later(seconds, self._expire, seconds)
         self._unsent = frame
@@ -163,6 +153,7 @@ class Cell:
         if self._is_released or self._ending:
             return
         self._relay = None
+        self._output.pass_to(None)
         self._signal(signal.SIGTERM)
         if self._timer:
             self._timer.cancel()
@@ -211,19 +202,6 @@ class Cell:
             case _:
                 self._last = frame
 
-    def _on_output(self, kind: EventKind) -> None:
-        if self._ending:
-            return
-        try:
-            data = os.read(self._pipes[kind], _READ_BYTES)
-        except BlockingIOError:
-            return
-        self._printed += len(data)
-        if not data or self._printed > _OUTPUT_LIMIT:
-            self._loop.remove_reader(self._pipes[kind])
-        if self._relay:
-            self._relay.output(kind, data)
-
     def _on_end_of_channel(self) -> None:
         """Kills the process, which died or closed its channel to linger; the zygote may say which it was."""
         self._loop.remove_reader(self._channel.fileno())
@@ -249,23 +227,13 @@ class Cell:
             self._timer.cancel()
         if ending.how is not How.DIED:
             ending = dataclasses.replace(ending, usage=self._usage() or Usage())
-        if self._answer and self._relay:
-            self._drain(self._relay)
-        if self._answer and not self._answer.done():
+        if not self._answer:
+            self._keeper.lost(self._last or f"{ending.words}: {self._output.last_words()}")
+        elif not self._answer.done():
+            self._output.drain()
             self._answer.set_result(ending)
-        elif not self._answer:
-            self._keeper.lost(self._last or ending.words)
         # The caller's task was scheduled first: killing, closing and refilling wait until it had its turn.
         self._loop.call_soon(self._release)
-
-    def _drain(self, relay: Relay) -> None:
-        for kind, descriptor in self._pipes.items():
-            try:
-                while self._printed <= _OUTPUT_LIMIT and (data := os.read(descriptor, _READ_BYTES)):
-                    self._printed += len(data)
-                    relay.output(kind, data)
-            except BlockingIOError:
-                continue
 
     def _release(self) -> None:
         if self._is_released:
@@ -275,11 +243,9 @@ class Cell:
         channel = self._channel.fileno()
         self._loop.remove_reader(channel)
         self._loop.remove_writer(channel)
-        for descriptor in self._pipes.values():
-            self._loop.remove_reader(descriptor)
         self._channel.close()
-        for descriptor in (*self._pipes.values(), *self.given):
-            os.close(descriptor)
+        self._output.close()
+        self.give_away()
         if self._process:
             self._process.close()
         self._keeper.released(self)

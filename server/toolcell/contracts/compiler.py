@@ -27,6 +27,7 @@ _LIMITS: Final = {
 }
 _PLACE: Final = re.compile(r"(?P<file>[^:\n]+):(?:(?P<line>\d+):(?P<column>\d+):)? (?P<message>[^\n]+)")
 _TWICE: Final = re.compile(r'is already defined in file "([^"]+)"')
+_SHADOWED: Final = "Input is shadowed in the --proto_path"
 _IMPORT: Final = re.compile(r'Import "([^"]+)" was not found or had errors')
 _LONGEST: Final = 500  # characters of a message
 _REMEDY: Final = "Correct the file, then reload."
@@ -122,6 +123,8 @@ def _explain(name: str, said: str) -> Broken:
         if match["file"] == name and not match["message"].startswith("warning:")
     )
     line, column, message = found[0] if found else (0, 0, said.strip().splitlines()[0])
+    if _SHADOWED in message:  # protoc names a path of this machine
+        return Broken(name, "has the path of a file that comes with Toolcell", "Move it to another folder.")
     remedy = _IMPORT_REMEDY if _IMPORT.search(message) else _REMEDY
     return Broken(name, message[:_LONGEST], remedy, line, column)
 

@@ -6,7 +6,7 @@ import protovalidate
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 
-from toolcell.contracts.codec.walk import key_segment, rendered
+from toolcell.contracts.codec.walk import Segment, rendered
 from toolcell.contracts.fields import messages_within
 from toolcell.contracts.options import Options
 from toolcell.model.errors import Violation
@@ -117,7 +117,7 @@ def _effective_required(judge: Any, message: Descriptor) -> frozenset[str]:
 
 
 def _violation(proto: Any) -> Violation:
-    path: list[str | int] = []
+    path: list[Segment] = []
     for element in proto.field.elements if proto.field is not None else ():
         path.append(element.field_name)
         if element.subscript is not None:
@@ -128,7 +128,7 @@ def _violation(proto: Any) -> Violation:
     return Violation(rendered(path), said[:_LONGEST], proto.rule_id)
 
 
-def _segment(key: Any) -> str | int:
+def _segment(key: Any) -> Segment:
     if isinstance(key, bool):
-        return key_segment(str(key).lower())
-    return int(key) if isinstance(key, int) else key_segment(key)
+        return (str(key).lower(),)
+    return int(key) if isinstance(key, int) else (str(key),)

@@ -68,3 +68,8 @@ async def test_a_policy_that_reads_outside_its_directory_is_refused(cells: Cells
             await cells.prepare(make_tool(tmp_path / "tool", ECHO, read=(path,)))
         assert caught.value.metadata["cause"] == Cause.POLICY_INVALID
         assert path in caught.value.message
+
+
+async def test_cells_that_cannot_be_confined_say_why(cells: Cells, tmp_path: Path) -> None:
+    with pytest.raises(ToolUnavailable, match="lower the cell's limits"):
+        await cells.prepare(make_tool(tmp_path, ECHO, cpu_seconds=1e30))

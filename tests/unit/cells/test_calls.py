@@ -181,3 +181,8 @@ async def test_a_handler_that_starts_threads_when_imported_is_imported_after_the
             return BORN == os.getpid()
     """
     assert (await call(cells, make_tool(tmp_path, source))).reply.value is True
+
+
+async def test_what_is_printed_while_a_cell_imports_is_its_call_s(cells: Cells, tmp_path: Path) -> None:
+    source = "print('importing')\ndef handler(arguments, cell):\n    print('called')"
+    assert (await call(cells, make_tool(tmp_path, source, preload=False))).printed == ["importing", "called"]

@@ -140,6 +140,16 @@ def test_reserved_packages_are_refused(tmp_path: Path, package: str) -> None:
     assert "vendor/" in wrong.remedy
 
 
+def test_a_contract_at_the_path_of_one_of_ours_is_refused_without_naming_the_machines_paths(
+    tmp_path: Path,
+) -> None:
+    result = compiled(tmp_path, {"google/type/date.proto": proto("mine", "Do"), "a.proto": proto("a", "Do")})
+    assert result.contracts == {"a.proto"}
+    assert said(result) == {
+        "google/type/date.proto": (0, 0, "has the path of a file that comes with Toolcell")
+    }
+
+
 @pytest.mark.parametrize("package", ["googlex", "mine.google", "bufalo.v1", "toolcells"])
 def test_packages_that_only_look_reserved_are_not(tmp_path: Path, package: str) -> None:
     text = f'syntax = "proto3"; // package google.x;\n/* package buf; */ package {package};'

@@ -77,10 +77,10 @@ def test_all_broken_rules_are_named_at_once() -> None:
 def test_broken_rules_and_wrong_types_are_named_together() -> None:
     found = broken({"needed": "a", "low": "x", "tags": [1], "unknown": 1, "part": {"code": 5, "weight": 0}})
     assert found == [
+        ("unknown", "UNKNOWN_FIELD"),
         ("low", "WRONG_TYPE"),
         ("tags[0]", "WRONG_TYPE"),
         ("part.code", "WRONG_TYPE"),
-        ("unknown", "UNKNOWN_FIELD"),
         ("needed", "string.min_len"),
         ("part.weight", "int32.gt"),
     ]

@@ -28,7 +28,7 @@ from toolcell.cells.containment.probe import Feature, highest_level, probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "probe",
 ]
 
-STEPS: "tuple[tuple[str, Callable[[Mapping[str, Any]], None]], ...]" = (
+STEPS: "tuple[tuple[str, Callable[[dict[str, Any]], None]], ...]" = (
     ("die with the server", inheritance.tie_to_server),
     ("lead a session", inheritance.lead_session),
     ("close descriptors", inheritance.close_descriptors),
@@ -53,11 +53,12 @@ STEPS: "tuple[tuple[str, Callable[[Mapping[str, Any]], None]], ...]" = (
     ("forbid new privileges", identity.forbid_new_privileges),
     ("forbid inspection", identity.forbid_inspection),
     ("restrict with Landlock", landlock.restrict),
+    ("prepare the cells' filter", seccomp.prepare_for_cells),
     ("install the filter", seccomp.install),
 )
 """Every step of the zygote's confinement, in order; a step raises, or it is in force."""
 
-CELL_STEPS: "tuple[tuple[str, Callable[[Mapping[str, Any]], None]], ...]" = (
+CELL_STEPS: "tuple[tuple[str, Callable[[dict[str, Any]], None]], ...]" = (
     ("die with the zygote", inheritance.tie_to_zygote),
     ("lower the cell's limits", limits.lower_cell),
     ("install the cell's filter", seccomp.install_for_cell),
@@ -74,19 +75,17 @@ class ConfinementError(Exception):
         self.cause = cause
 
 
-def confine(setup: "Mapping[str, Any]") -> None:
+def confine(setup: "dict[str, Any]") -> None:
     """Walks STEPS on this process, for good; raises ConfinementError at the first that fails."""
     _walk(STEPS, setup)
 
 
-def confine_cell(setup: "Mapping[str, Any]") -> None:
+def confine_cell(setup: "dict[str, Any]") -> None:
     """Walks CELL_STEPS on this process, for good; raises ConfinementError at the first that fails."""
     _walk(CELL_STEPS, setup)
 
 
-def _walk(
-    steps: "tuple[tuple[str, Callable[[Mapping[str, Any]], None]], ...]", setup: "Mapping[str, Any]"
-) -> None:
+def _walk(steps: "tuple[tuple[str, Callable[[dict[str, Any]], None]], ...]", setup: "dict[str, Any]") -> None:
     for name, step in steps:
         try:
             step(setup)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,10 +80,21 @@ class FilterProgram:
     def __init__(self, instructions: bytes) -> None:
         self._kept = ctypes.create_string_buffer(instructions, len(instructions))
         self._program = (ctypes.c_uint64 * 2)(len(instructions) // 8, ctypes.addressof(self._kept))
+        # Made beforehand: what is made in a cell costs it pages of memory of its own.
+        self._arguments = (
+            ctypes.c_long(seccomp_number()),
+            ctypes.c_long(_SET_MODE_FILTER),
+            ctypes.c_long(0),
+            ctypes.byref(self._program),
+        )
+
+    def write(self, offset: int, number: int) -> None:
+        """Puts a native 32-bit number into the instructions."""
+        struct.pack_into("=I", self._kept, offset, number)
 
     def install(self) -> None:
         """Puts the filter on this thread and everything it starts, for good; raises OSError."""
-        syscall(seccomp_number(), _SET_MODE_FILTER, 0, ctypes.byref(self._program))
+        _check(_LIBC.syscall(*self._arguments))
 
 
 def has_seccomp_action(action: int) -> bool:

@@ -1,7 +1,6 @@
 """Seccomp: puts a filter on, compiled beforehand by the server (filters, bpf)."""
 
 import os
-import struct
 
 from toolcell.cells.containment import kernel
 
@@ -16,9 +15,14 @@ def install(setup: "Mapping[str, Any]") -> None:
     kernel.FilterProgram(bytes.fromhex(setup["zygote_filter"])).install()
 
 
+def prepare_for_cells(setup: "dict[str, Any]") -> None:
+    """Makes the cells' filter ready in the zygote, as `cell_program` of the setup."""
+    setup["cell_program"] = kernel.FilterProgram(bytes.fromhex(setup["cell_filter"]))
+
+
 def install_for_cell(setup: "Mapping[str, Any]") -> None:
     """Puts a cell's own filter on it, with its process id written in; raises OSError."""
-    instructions = bytearray.fromhex(setup["cell_filter"])
+    program = setup["cell_program"]
     for offset in setup["pid_offsets"]:
-        struct.pack_into("=I", instructions, offset, os.getpid())
-    kernel.FilterProgram(bytes(instructions)).install()
+        program.write(offset, os.getpid())
+    program.install()

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from toolcell.contracts.codec.scalars import Bulk, Read
 from toolcell.contracts.codec.text import Doubled
-from toolcell.contracts.codec.walk import Pair, Reject, Walk, key_segment
+from toolcell.contracts.codec.walk import Pair, Reject, Walk
 
 ABSENT: Final = object()
 """Stands for no value where None is one."""
@@ -27,6 +27,7 @@ class ListShape:
         """
         if type(value) is not list:
             raise Reject("WRONG_TYPE", "must be an array")
+        walk.hold(len(value))
         if self._is_plain is not None and self._is_plain(value):
             return value, value
         plains, wires = [], []
@@ -59,13 +60,14 @@ class MapShape:
         """Gives the map with its keys in canonical form."""
         if not isinstance(value, dict):
             raise Reject("WRONG_TYPE", "must be an object")
+        walk.hold(len(value))
         for name in value.names if type(value) is Doubled else ():
-            walk.add((key_segment(name),), "DUPLICATE_KEY", "stands twice in the object")
+            walk.add(((name,),), "DUPLICATE_KEY", "stands twice in the object")
         plains: dict[str, Any] = {}
         wires: dict[Any, Any] = {}
         path, level, depth = walk.path, len(walk.path), walk.depth
         for name, item in value.items():
-            path.append(key_segment(name) if type(name) is str else "")
+            path.append((name,) if type(name) is str else "")
             try:
                 text, key = self._read_key(name, walk)
                 if text in plains:

@@ -7,7 +7,8 @@ from google.protobuf.descriptor import EnumDescriptor
 from toolcell.contracts.codec.walk import Pair, Reject, Walk, hint
 
 _MOST_NAMED: Final = 20
-_INT32: Final = range(-(1 << 31), 1 << 31)
+_LEAST: Final = -(1 << 31)
+_MOST: Final = (1 << 31) - 1
 
 
 class EnumShape:
@@ -26,7 +27,9 @@ class EnumShape:
         """Gives the name in JSON and the number in the message."""
         if type(value) is str and value in self._names:
             number = self._names[value]
-        elif (type(value) is int or type(value) is float) and value in _INT32:
+        elif (
+            (type(value) is int or type(value) is float) and _LEAST <= value <= _MOST and value == int(value)
+        ):
             number = int(value)
         elif type(value) is str:
             raise Reject("OUT_OF_RANGE", f"must be {self._wanted()}{hint(value, self._offered)}")

@@ -126,6 +126,7 @@ class MessageShape:
         self._descriptor = descriptor
         self._shapes = shapes
         self._fields: list[Field] | None = None
+        self._names: frozenset[str] = frozenset()
         self._foreign: frozenset[str] = frozenset()
 
     def read(self, value: Any, walk: Walk) -> Pair:
@@ -134,26 +135,25 @@ class MessageShape:
             raise Reject("WRONG_TYPE", "must be an object")
         if self._fields is None:
             self._fields, self._foreign = self._shapes.fields(self._descriptor)
+            self._names = frozenset(field.name for field in self._fields)
         walk.enter()
+        walk.hold(len(value))
+        is_canonical = value.keys() <= self._names and type(value) is not Doubled
+        given = value if is_canonical else self._renamed(value, walk)
         plain: dict[str, Any] = {}
         wire: dict[str, Any] = {}
-        used, chosen = 0, None
+        chosen: dict[str, str] = {}
         for field in self._fields:
-            given = value.get(field.name, ABSENT)
-            if given is ABSENT and field.aliases:
-                given = next((value[name] for name in field.aliases if name in value), ABSENT)
-            used += given is not ABSENT
-            if given is ABSENT or (given is None and not field.takes_null):
+            item = given.get(field.name, ABSENT)
+            if item is ABSENT or (item is None and not field.takes_null):
                 if field.zero is not ABSENT:
                     plain[field.name] = field.zero
                 if field.is_required:
                     walk.add((field.name,), "required", "is required")
                 continue
-            if field.oneof:
-                chosen = self._choose(field, chosen or {}, walk)
-            self._take(field, given, walk, (plain, wire))
-        if used != len(value) or type(value) is Doubled:
-            self._explain_names(value, walk)
+            if field.oneof and (other := chosen.setdefault(field.oneof, field.name)) is not field.name:
+                walk.add((field.name,), "ONEOF_CONFLICT", f"cannot be set together with `{other}`")
+            self._take(field, item, walk, (plain, wire))
         walk.depth -= 1
         return plain, wire
 
@@ -172,29 +172,27 @@ class MessageShape:
         finally:
             del path[level:]
 
-    def _choose(self, field: Field, chosen: dict[str, str], walk: Walk) -> dict[str, str]:
-        """Notes that a oneof has a member; a second one is a conflict."""
-        if field.oneof in chosen:
-            walk.add((field.name,), "ONEOF_CONFLICT", f"cannot be set together with `{chosen[field.oneof]}`")
-        return {**chosen, field.oneof: field.name}
+    def _renamed(self, value: Mapping[Any, Any], walk: Walk) -> dict[str, Any]:
+        """Returns the object with the fields' own names.
 
-    def _explain_names(self, value: Mapping[Any, Any], walk: Walk) -> None:
-        """Notes names that no field has, that belong to the other direction, or that stand twice."""
+        Notes names that no field has, that belong to the other direction, or that stand twice.
+        """
         fields = self._fields or []
         known = {name: field.name for field in fields for name in (field.name, *field.aliases)}
-        seen: set[str] = set()
-        for name in value:
+        given: dict[str, Any] = {}
+        for name, item in value.items():
             if name in self._foreign:
                 walk.add((printable(name),), "UNKNOWN_FIELD", "is not yours to set; leave it out")
             elif name not in known:
-                near = hint(str(name), [field.name for field in fields])
+                near = hint(str(name), self._names)
                 walk.add((printable(str(name)),), "UNKNOWN_FIELD", f"unknown field{near}")
-            elif known[name] in seen:
+            elif known[name] in given:
                 walk.add((known[name],), "DUPLICATE_KEY", f"stands twice, also as `{name}`")
             else:
-                seen.add(known[name])
+                given[known[name]] = item
         for name in value.names if type(value) is Doubled else ():
             walk.add((printable(name),), "DUPLICATE_KEY", "stands twice in the object")
+        return given
 
 
 class AnyShape:

@@ -9,12 +9,16 @@ from toolcell.model.errors import Violation
 
 MOST_VIOLATIONS: Final = 20
 MOST_DEPTH: Final = 100
+MOST_VALUES: Final = 1_000_000
+"""Members, items and entries of one JSON value, which bounds a walk to a few seconds."""
+
 _LONGEST_SEGMENT: Final = 64  # characters of a name that the caller chose
 
 Pair = tuple[Any, Any]
 """A value twice: `plain` for JSON, `wire` for the message's constructor."""
 
-Path = list[str | int]
+Segment = str | int | tuple[str]
+"""A step of a path: a field's name, an index, or in a tuple the key of a map, which the caller chose."""
 
 
 class Direction(Enum):
@@ -37,17 +41,18 @@ class Reject(Exception):  # noqa: N818 - what the walk does with a value
 
 
 class Enough(Exception):  # noqa: N818 - not an error
-    """Twenty violations are found; more would not help anybody."""
+    """Twenty violations are found, or the value is too large: more looking would not help anybody."""
 
 
 class Walk:
     """Where the walk is, how deep, and what it has found wrong."""
 
-    __slots__ = ("depth", "path", "violations")
+    __slots__ = ("count", "depth", "path", "violations")
 
     def __init__(self) -> None:
-        self.path: Path = []
+        self.path: list[Segment] = []
         self.depth = 0
+        self.count = 0
         self.violations: list[Violation] = []
 
     def enter(self) -> None:
@@ -57,26 +62,35 @@ class Walk:
             self.depth -= 1
             raise Reject("TOO_DEEP", f"is nested more than {MOST_DEPTH} levels deep")
 
-    def add(self, segments: Iterable[str | int], rule: str, sentence: str) -> None:
+    def hold(self, values: int) -> None:
+        """Counts the values of a container; notes a violation and raises Enough beyond a million in all."""
+        self.count += values
+        if self.count > MOST_VALUES:
+            self.add(
+                (), "TOO_LARGE", f"holds more than {MOST_VALUES:,} values, counted with what is before it"
+            )
+            raise Enough
+
+    def add(self, segments: Iterable[Segment], rule: str, sentence: str) -> None:
         """Notes a violation below the present place; raises Enough at the twentieth."""
         self.violations.append(Violation(rendered((*self.path, *segments)), sentence, rule))
         if len(self.violations) >= MOST_VIOLATIONS:
             raise Enough
 
 
-def rendered(path: Iterable[str | int]) -> str:
-    """Writes a path as `items[2].labels["a"]`; a map's key is a segment that begins with a quotation mark."""
+def rendered(path: Iterable[Segment]) -> str:
+    """Writes a path as `items[2].labels["a"]`."""
     text = ""
     for segment in path:
-        if isinstance(segment, int) or segment.startswith('"'):
-            text += f"[{segment}]"
-        else:
+        if isinstance(segment, str):
             text += f".{segment}" if text else segment
+        else:
+            text += f"[{segment if isinstance(segment, int) else quoted(segment[0])}]"
     return text
 
 
-def key_segment(key: str) -> str:
-    """Quotes a map's key as a path segment, cut at 64 characters and free of control characters."""
+def quoted(key: str) -> str:
+    """Quotes a key that the caller chose, cut at 64 characters and free of control characters."""
     return '"' + printable(key) + '"'
 
 
@@ -87,5 +101,5 @@ def printable(name: str) -> str:
 
 def hint(name: str, known: Iterable[str]) -> str:
     """Returns "; did you mean `x`?" for a near known name, or ""."""
-    near = get_close_matches(name[:_LONGEST_SEGMENT], list(known), 1)
+    near = get_close_matches(name[:_LONGEST_SEGMENT], sorted(known), 1)
     return f"; did you mean `{near[0]}`?" if near else ""

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from toolcell.contracts.codec.scalars import SCALARS, Read, read_string
 from toolcell.contracts.codec.text import Doubled
-from toolcell.contracts.codec.walk import Pair, Reject, Walk, key_segment
+from toolcell.contracts.codec.walk import Pair, Reject, Walk, quoted
 
 PREFIX: Final = "google.protobuf."
 NULL_VALUE: Final = f"{PREFIX}NullValue"
@@ -120,6 +120,7 @@ def _json(value: Any, walk: Walk) -> Any:
     if not isinstance(value, dict | list):
         raise Reject("WRONG_TYPE", "must be a JSON value")
     walk.enter()
+    walk.hold(len(value))
     try:
         return _json_object(value, walk) if isinstance(value, dict) else [_json(item, walk) for item in value]
     finally:
@@ -128,7 +129,7 @@ def _json(value: Any, walk: Walk) -> Any:
 
 def _json_object(value: dict[Any, Any], walk: Walk) -> dict[str, Any]:
     if type(value) is Doubled:
-        raise Reject("DUPLICATE_KEY", f"names {key_segment(value.names[0])} more than once")
+        raise Reject("DUPLICATE_KEY", f"names {quoted(value.names[0])} more than once")
     return {read_string(name, walk)[0]: _json(item, walk) for name, item in value.items()}
 
 
