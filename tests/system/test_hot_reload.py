@@ -92,7 +92,7 @@ def test_a_data_file_a_policy_and_a_contract_are_served_when_they_are_saved(serv
     save(server, "handlers/say/data/words.txt", "new words", "changed=say")
     assert call(server, "say") == "new words"
     save(server, "handlers/say/cell.toml", POLICY + 'memory = "64 MiB"\n', "changed=say")
-    save(server, "protos/probe.proto", CONTRACT.replace("Says something", "Says a word"), "changed=name,say")
+    save(server, "protos/probe.proto", CONTRACT.replace("Says something", "Says a word"), "changed=say")
     assert "Says a word" in server.output("tools", "say")
 
 

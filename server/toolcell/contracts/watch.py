@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
-from watchfiles import awatch
-
 from toolcell.contracts.handlers import is_scrap
 
 _STEP_MILLISECONDS: Final = 20
@@ -43,6 +41,8 @@ async def saves(*roots: Path) -> AsyncGenerator[None, None]:
 
 async def _bursts(places: list[Path]) -> AsyncGenerator[bool, None]:
     """Yields whether anything changed, each time that something did, and once a second."""
+    from watchfiles import awatch  # noqa: PLC0415 - a server that never watches starts without it
+
     batches = awatch(
         *places,
         watch_filter=lambda _, path: _is_watched(Path(path), places),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import watchfiles
 
 from tests.unit.reload.house import SAYS, House, make_workspace, write_contract, write_handler
 from toolcell.model.tool import Tool, Unavailable
@@ -105,12 +106,10 @@ async def test_a_reload_asked_for_while_a_save_is_tried_answers_for_it(house: Fo
 
 
 async def test_watching_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from toolcell.contracts import watch
-
     def no_room(*_: object, **__: object) -> None:
         raise OSError("OS file watch limit reached")
 
-    monkeypatch.setattr(watch, "awatch", no_room)
+    monkeypatch.setattr(watchfiles, "awatch", no_room)
     built = House(make_workspace(tmp_path, "One"))
     await Reload(built.catalog, built.cells, built.said).follow(tmp_path / "protos")
     (said,) = built.said.of("not_watching")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.reload.house import HEADER, SAYS, House, write_contract, write_handler
+from toolcell.model.errors import ToolUnavailable
 from toolcell.model.span import EventKind
 from toolcell.model.tool import Cause
 
@@ -227,3 +229,22 @@ async def test_copies_nobody_needs_are_removed(house: House) -> None:
     assert 1 < len(copies) < 7
     assert house.catalog.snapshot.entries["one"].tool.directory in copies
     assert sorted(path.name for path in (house.workspace / "state/copies").iterdir()) == ["one", "two"]
+
+
+async def test_a_call_that_waited_until_its_copy_is_gone_is_refused(house: House) -> None:
+    shutil.rmtree(house.catalog.snapshot.entries["one"].tool.directory)
+    with pytest.raises(ToolUnavailable, match="cannot be read any more"):
+        await house.call("one")
+
+
+async def test_a_change_is_taken_untried_when_there_is_no_room_to_try_it(narrow: House) -> None:
+    write_handler(narrow.workspace, "one", HELD)
+    await narrow.reload()
+    began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(narrow.call("one", lambda _, body: began.set_result(int(body["message"]))))
+    process = await began
+    write_handler(narrow.workspace, "two", SAYS.format("new"))
+    assert (await narrow.reload()).changed == ("two",)
+    os.kill(process, signal.SIGUSR1)
+    assert await running == "old"
+    assert await narrow.call("two") == "new"
