@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ from toolcell.config import Config
 from toolcell.contracts.catalog import Catalog
 from toolcell.model.caller import Grants
 from toolcell.model.clock import Clock, SystemClock
+from toolcell.model.errors import ToolcellError
+from toolcell.pipeline.contract import sentence
 from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
@@ -28,7 +31,9 @@ from toolcell.reload import Reload
 from toolcell.store.interface import Retention, StoreUnusable
 from toolcell.store.lifecycle import Store
 from toolcell.store.sqlite import open_store
-from toolcell.telemetry.lines import HumanLines, JsonLines, Lines
+from toolcell.telemetry.lines import HumanLines, JsonLines, LibraryLog, Lines, say
+from toolcell.telemetry.welcome import welcome
+from toolcell.transports.grpc.admin import check_token
 from toolcell.transports.grpc.server import GrpcServer, Listen, ListenError, Services
 
 
@@ -70,7 +75,11 @@ def run(config: Config, *, is_ephemeral: bool = False) -> None:
 def create_token_offline(
     state: Path, caller: str, grants: Grants, note: str, ttl_seconds: float | None
 ) -> str:
-    """Makes a token in a database that no server has open and returns the bearer text; raises StartError."""
+    """Makes a token in a database that no server has open and returns the bearer text.
+
+    Raises StartError, and RequestInvalid as AdminService.CreateToken does.
+    """
+    check_token(caller, note, grants, ttl_seconds)
 
     async def create() -> str:
         clock = SystemClock()
@@ -90,7 +99,11 @@ async def _serve(config: Config) -> None:
     async with _build(config) as rooms:
         server, address = await _listen(rooms)
         announce = _announce_dev if config.is_dev else _announce
-        await announce(rooms, address)
+        try:
+            await announce(rooms, address)
+        except StartError:
+            await server.drain(0)
+            raise
         async with _following(rooms):
             await stop.wait()
         stop.clear()
@@ -130,17 +143,11 @@ async def _build(config: Config) -> AsyncIterator[Rooms]:
     level, clock = _level(config), SystemClock()
     lines: Lines = HumanLines(is_coloured=_is_coloured()) if config.is_dev else JsonLines()
     retention = Retention(config.retention_seconds, config.retention_bytes)
-    async with _opened(config.state, retention, clock) as store:
+    async with _opened(config.state, retention, clock) as store, _logged(lines):
         tokens = TokenBook(store.tokens, clock, "dev" if config.is_dev else "live")
         await tokens.load()
         await _accept_admin(config, tokens, clock)
-        catalog = Catalog(
-            config.protos,
-            config.handlers,
-            ceiling=config.ceiling,
-            isolation_level=level,
-            copies=config.state / "copies",
-        )
+        catalog = _catalog(config, level)
         await catalog.load()
         cells = Cells(clock=clock, level=level, max_zygotes=config.zygotes, idle_seconds=config.idle_seconds)
         reload = Reload(catalog, cells, lines)
@@ -162,6 +169,17 @@ async def _opened(directory: Path, retention: Retention, clock: Clock) -> AsyncI
         await store.close()
 
 
+@contextlib.asynccontextmanager
+async def _logged(lines: Lines) -> AsyncIterator[None]:
+    """Lets libraries, and the store's own threads, say what they warn of in the server's lines."""
+    handler = LibraryLog(lines)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
 async def _accept_admin(config: Config, tokens: TokenBook, clock: Clock) -> None:
     if config.admin_token_file is None:
         return
@@ -169,6 +187,16 @@ async def _accept_admin(config: Config, tokens: TokenBook, clock: Clock) -> None
         await accept_key(tokens, config.admin_token_file, "admin", clock)
     except KeyFileError as wrong:
         raise StartError(f"admin.token_file: {wrong}") from None
+
+
+def _catalog(config: Config, level: int) -> Catalog:
+    copies = config.state / "copies"
+    try:
+        return Catalog(
+            config.protos, config.handlers, ceiling=config.ceiling, isolation_level=level, copies=copies
+        )
+    except OSError as wrong:
+        raise StartError(f"{copies}: handlers cannot be copied there: {wrong.strerror}.") from None
 
 
 def _level(config: Config) -> int:
@@ -256,24 +284,30 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
     """Prints what a developer needs, and leaves key and address where the command line finds them."""
     config, snapshot = rooms.config, rooms.catalog.snapshot
     key = config.state / "dev.key"
-    await keep_key(rooms.tokens, key, "dev", rooms.clock)
-    write_private(config.state / "address", address + "\n")
-    tools = [name for name, entry in snapshot.entries.items() if entry.tool.unavailable is None]
-    rows = [
-        ("serving", f"{address}  gRPC{'' if config.certificate else ', plaintext, this machine only'}"),
-        ("key", f"{key}  (for other clients: authorization: Bearer $(cat {key}))"),
-        ("isolation", f"level {rooms.cells.level}: a fresh confined process for every call"),
-        ("tools", ", ".join(tools) or "none yet: write a method in a .proto and handlers/<tool>/handler.py"),
-    ]
-    if rooms.store.interrupted:
-        rows.append(("note", f"{rooms.store.interrupted} calls were interrupted when the last server died"))
-    rows += [
-        ("problem", f"{p.tool or p.where}: {p.cause}: {p.message} {p.remedy}".rstrip())
+    try:
+        await keep_key(rooms.tokens, key, "dev", rooms.clock)
+        write_private(config.state / "address", address + "\n")
+    except (OSError, ToolcellError) as wrong:
+        raise StartError(
+            f"The key or the address cannot be kept in {config.state}: {wrong}. Free its disk, or move away "
+            "what stands in the place of dev.key or address."
+        ) from None
+    notes = [
+        f"problem: {p.tool or 'file'}: {p.cause}: {sentence(p.where, p.message, p.remedy)}"
         for p in snapshot.problems
     ]
-    text = "".join(f"  {name:<10} {line}\n" for name, line in rows)
-    sys.stdout.write(f"Toolcell {__version__}\n{text}Ctrl-C stops it. One line a call:\n")
-    sys.stdout.flush()
+    if rooms.store.interrupted:
+        notes.insert(0, f"{rooms.store.interrupted} calls were interrupted when the last server died")
+    text = welcome(
+        __version__,
+        address,
+        key=str(key),
+        is_tls=config.certificate is not None,
+        level=rooms.cells.level,
+        tools=[name for name, entry in snapshot.entries.items() if entry.tool.unavailable is None],
+        notes=notes,
+    )
+    say(sys.stdout, text)
 
 
 def _is_coloured() -> bool:

@@ -5,6 +5,7 @@ Unknown keys are errors.
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from toolcell.model import quantity
 from toolcell.model.tool import MIB, Limits
 
 DAY = 86_400.0
+_PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65_535
+_LEAST_MESSAGE, _MOST_MESSAGE = 64 << 10, 512 << 20
 
 
 class ConfigError(Exception):
@@ -72,6 +75,13 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
+def _message(value: object) -> int:
+    size = quantity.size(value)
+    if not _LEAST_MESSAGE <= size <= _MOST_MESSAGE:
+        raise ValueError("must be from 64 KiB to 512 MiB")
+    return size
+
+
 SETTINGS: Final = (
     Setting("workspace.protos", _file, Path("protos"), "folder of the contracts"),
     Setting("workspace.handlers", _file, Path("handlers"), "folder of the handlers"),
@@ -93,7 +103,7 @@ SETTINGS: Final = (
         default=False,
         meaning="serves plaintext off loopback too; for a proxy that ends TLS",
     ),
-    Setting("grpc.message", quantity.size, 4 * MIB, "largest request taken, in bytes"),
+    Setting("grpc.message", _message, 4 * MIB, "largest request taken, in bytes"),
     Setting(
         "grpc.calls",
         _whole(1, 100_000),
@@ -205,8 +215,13 @@ def _from_file(file: Path | None) -> dict[str, tuple[object, str]]:
         raise ConfigError(
             f"{path}: cannot be read ({wrong.strerror}). Give another file with --config."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise ConfigError(f"{path}: is not TOML: {wrong}") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as wrong:  # not TOML, not UTF-8, or more digits or levels than Python takes
+        raise ConfigError(
+            f"{path}: is not TOML: {wrong}. Correct it, or give another file with --config."
+        ) from None
     flat: dict[str, tuple[object, str]] = {}
     for section, keys in document.items():
         for key, value in keys.items() if isinstance(keys, dict) else [("", keys)]:
@@ -227,7 +242,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         raise ConfigError("grpc.client_ca needs TLS: give grpc.certificate and grpc.key too.")
     listen = values["grpc.listen"]
     host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > _LAST_PORT:
+    if not colon or not host or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"grpc.listen must be HOST:PORT, such as 127.0.0.1:7333; it is {listen!r}.")
     if not values["grpc.certificate"] and not values["grpc.insecure"] and not _is_loopback(host):
         raise ConfigError(

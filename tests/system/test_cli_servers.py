@@ -1,14 +1,16 @@
 """`toolcell doctor`, `reload`, `dev` and `serve`, with a server and without."""
 
 import json
+import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.dev_server import PROGRAMS, Server, copy_workspace, run_toolcell
+from tests.system.dev_server import PROGRAMS, Server, copy_workspace, environment, run_toolcell
 
 ADA = ("call", "search_customer", "-a", "query=ada@example.com")
 KEY = re.compile(r"tc_[a-z]+_\w+")
@@ -114,3 +116,74 @@ def test_serve_takes_a_token_made_before_its_start(tmp_path: Path) -> None:
         assert (called.returncode, called.stderr) == (0, "")
         assert server.stop() == 0
     assert token not in "".join(server.lines)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (("--caller", "Bad Caller"), "caller"),
+        (("--tool", "["), "grants.tools"),
+        (("--ttl", "0.1"), "ttl"),
+        (("--note", "a\tb"), "note"),
+    ],
+)
+def test_a_token_made_without_a_server_is_held_to_the_servers_rules(
+    tmp_path: Path, wrong: tuple[str, str], field: str
+) -> None:
+    words = (
+        "token",
+        "create",
+        "--caller",
+        "ops",
+        "--group",
+        "invoke",
+        "--tool",
+        "*",
+        "--state",
+        str(tmp_path),
+    )
+    done = run_toolcell(tmp_path, *words, *wrong)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert field in done.stderr
+    assert not (tmp_path / "toolcell.db").exists()
+
+
+def test_a_call_does_not_fail_because_nobody_reads_the_servers_lines(tmp_path: Path) -> None:
+    copy_workspace(tmp_path)
+    command = [str(PROGRAMS / "toolcell"), "dev", "--grpc", "127.0.0.1:0"]
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    with server, os.fdopen(reading) as lines:
+        assert any("Ctrl-C" in line for line in iter(lines.readline, ""))
+        lines.close()
+        for _ in range(3):
+            called = run_toolcell(tmp_path, *ADA)
+            assert (called.returncode, called.stderr) == (0, "")
+        assert "SUCCEEDED" in run_toolcell(tmp_path, "runs").stdout
+        server.terminate()
+        assert server.wait() == 0
+        assert server.stderr is not None
+        assert server.stderr.read() == b""
+
+
+def test_a_key_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    copy_workspace(tmp_path)
+    (tmp_path / ".toolcell/dev.key").mkdir(parents=True)
+    done = run_toolcell(tmp_path, "dev", "--grpc", "127.0.0.1:0")
+    assert done.returncode == 8
+    assert "dev.key" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_told_in_words_alone(tmp_path: Path) -> None:
+    copy_workspace(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = run_toolcell(tmp_path, "serve", "--grpc", address)
+    assert done.returncode == 8
+    first, hint = done.stderr.splitlines()
+    assert first.startswith(f"error: cannot bind {address}: Address already in use. ")
+    assert hint.startswith("hint: ")

@@ -47,8 +47,8 @@ class Verbs(click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             return EXITS["usage"]
-        except (CommandError, click.ClickException) as error:
-            told = error if isinstance(error, CommandError) else _usage(error)
+        except (CommandError, click.ClickException, UnicodeEncodeError) as error:
+            told = _in_words(error)
             told.show(as_json=session.as_json)
             return told.exit_code
         except (KeyboardInterrupt, click.Abort):
@@ -113,6 +113,23 @@ def main(session: Session, /, **options: str | bool | None) -> None:
     """
     for name, value in options.items():
         setattr(session, name, value)
+
+
+def _in_words(error: CommandError | click.ClickException | UnicodeEncodeError) -> CommandError:
+    if isinstance(error, CommandError):
+        return error
+    return _not_text(error) if isinstance(error, UnicodeEncodeError) else _usage(error)
+
+
+def _not_text(error: UnicodeEncodeError) -> CommandError:
+    """Tells bytes of the command line that are no text from characters that stdout cannot show."""
+    if error.encoding == "utf-8":
+        hint = "write the command line, and what TOOLCELL_* variables hold, in UTF-8"
+        return CommandError(
+            "the command line holds bytes that are no UTF-8", exit_code=EXITS["usage"], hint=hint
+        )
+    what = f"the answer holds characters that {error.encoding} cannot show"
+    return CommandError(what, exit_code=EXITS["usage"], hint="set PYTHONIOENCODING=utf-8, or use --json")
 
 
 def _usage(error: click.ClickException) -> CommandError:

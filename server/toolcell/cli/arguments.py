@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 SCALARS = {"integer", "number", "boolean", "null"}
+DEPTH = 100
+"""As deep as a server takes arguments."""
 
 
 class ArgumentError(Exception):
@@ -26,6 +28,8 @@ def typed(
         name, equals, text = word.partition("=")
         if not equals or not name or "" in name.split("."):
             raise ArgumentError(f"{word!r} is not key=value")
+        if name.count(".") >= DEPTH:
+            raise ArgumentError(f"{name[:40]!r}… is nested more than {DEPTH} levels deep")
         _put(found, name, text, schema)
     return found
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import socket
 import stat
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ WARN: Final = "warn"
 FAIL: Final = "fail"
 
 LEAST_PYTHON = (3, 11)
+LEAST_ROOM, GOOD_ROOM = 16 << 20, 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,20 @@ def state(directory: Path) -> list[Check]:
         return [Check("state", OK, f"{directory} is made at the first start")]
     keys = private_files(directory / name for name in ("dev.key", "address"))
     return [_private(directory, "state", "700"), *keys]
+
+
+def disk(directory: Path) -> Check:
+    """Looks how much room there is where records are kept."""
+    there = next(
+        folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.is_dir()
+    )
+    free = shutil.disk_usage(there).free
+    detail = f"{size(free)} free where {directory} lies"
+    if free < LEAST_ROOM:
+        return Check("disk", FAIL, detail, "make room there: without it calls are refused with STORE_FULL")
+    if free < GOOD_ROOM:
+        return Check("disk", WARN, detail, "calls are refused once it is full: make room there soon")
+    return Check("disk", OK, detail)
 
 
 def private_files(paths: Iterable[Path | None]) -> list[Check]:

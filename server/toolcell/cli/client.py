@@ -52,7 +52,10 @@ _HINTS = {
 """What to exit with and what to advise for each reason a server refuses with."""
 
 _CODES = {
-    grpc.StatusCode.UNAVAILABLE: ("server unreachable", "is it running? `toolcell dev` starts one here"),
+    grpc.StatusCode.UNAVAILABLE: (
+        "server unreachable",
+        "is it running, and without TLS? `toolcell dev` starts one here; --ca FILE speaks TLS",
+    ),
     grpc.StatusCode.DEADLINE_EXCEEDED: (
         "timeout",
         "give it longer, or find out with `toolcell runs` what it does",
@@ -111,6 +114,8 @@ def fault_of(error: Any, target: Target) -> CommandError:
     info = _detail(status, error_details_pb2.ErrorInfo)
     if info is None or info.domain != DOMAIN or info.reason not in _HINTS:
         name, hint = _CODES.get(error.code(), ("internal", "is it a Toolcell server of this version?"))
+        if error.code() is grpc.StatusCode.UNAVAILABLE and target.tls:
+            hint = "is it running, does it speak TLS, and do --ca, --cert and --key fit it?"
         words = " ".join((error.details() or "no answer").split())[:300]
         what = f"{target.address} answered {error.code().name}: {words}"
         return CommandError(what, exit_code=EXITS[name], hint=hint)

@@ -51,7 +51,11 @@ def _examine(file: str | None, flags: dict[str, str | None]) -> list[Check]:
     )
     found += checks.kernel(settings.required_level)
     found += checks.database(settings.state)
-    found += [*checks.state(settings.state), checks.port(settings.listen, settings.state)]
+    found += [
+        *checks.state(settings.state),
+        checks.disk(settings.state),
+        checks.port(settings.listen, settings.state),
+    ]
     found += checks.private_files((settings.key, settings.admin_token_file))
     return found + checks.workspace(settings)
 

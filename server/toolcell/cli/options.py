@@ -10,6 +10,9 @@ from toolcell.cli.session import Session
 from toolcell.cli.text import pretty
 from toolcell.model import quantity
 
+LONGEST = 3650 * 86_400
+"""Ten years, in seconds."""
+
 
 def _keep(context: click.Context, _: click.Parameter, value: bool) -> None:
     context.find_object(Session).as_json = value  # type: ignore[union-attr] # main() puts one there
@@ -31,8 +34,8 @@ def seconds(text: str) -> float:
         length = quantity.seconds(text)
     except ValueError as error:
         raise click.BadParameter(f"{text!r} {error}") from None
-    if not length:
-        raise click.BadParameter("must be more than 0")
+    if not 0 < length <= LONGEST:
+        raise click.BadParameter("must be more than 0, and at most 3650d")
     return length
 
 

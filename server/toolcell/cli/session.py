@@ -103,10 +103,10 @@ def _bearer(session: Session, state: Path | None) -> str:
     The dev key goes to the dev server alone: `state` is None for every other address.
     """
     if session.token:
-        return session.token
+        return _printable(session.token)
     if named := os.environ.get("TOOLCELL_TOKEN_FILE"):
         if bearer := _read(Path(named)):
-            return bearer
+            return _printable(bearer)
         hint = "the file must hold the token, tc_…, and be readable by you"
         raise CommandError(
             f"TOOLCELL_TOKEN_FILE: {named} holds no token", exit_code=EXITS["not authorized"], hint=hint
@@ -115,6 +115,16 @@ def _bearer(session: Session, state: Path | None) -> str:
         return bearer
     hint = "put it into a file and name that in TOOLCELL_TOKEN_FILE; `toolcell token create` makes one"
     raise CommandError("no token is known for this server", exit_code=EXITS["not authorized"], hint=hint)
+
+
+def _printable(bearer: str) -> str:
+    """Returns a token that can be sent; raises CommandError that does not repeat it."""
+    if bearer.isascii() and bearer.isprintable():
+        return bearer
+    hint = "copy the whole token, tc_…, and nothing else"
+    raise CommandError(
+        "the token holds characters that no token has", exit_code=EXITS["not authorized"], hint=hint
+    )
 
 
 def _read(path: Path) -> str:

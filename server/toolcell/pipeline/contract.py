@@ -88,5 +88,14 @@ def tool_unavailable(tool: Tool) -> ToolUnavailable:
     why = tool.unavailable
     if why is None:
         raise ValueError(f"{tool.name} is available")
-    parts = (f"The tool {tool.name!r} is unavailable ({why.cause})", why.where, why.message, why.remedy)
-    return ToolUnavailable(": ".join(part for part in parts if part), tool=tool.name, cause=why.cause)
+    told = sentence(why.where, why.message, why.remedy)
+    return ToolUnavailable(
+        f"The tool {tool.name!r} is unavailable ({why.cause}): {told}", tool=tool.name, cause=why.cause
+    )
+
+
+def sentence(where: str, message: str, remedy: str) -> str:
+    """Joins the three parts of a problem of the workspace on one line; any of them may be empty."""
+    what = ": ".join(part for part in (where, " ".join(message.split())) if part)
+    stop = "" if what.endswith((".", "?", "!")) else "."
+    return f"{what}{stop} {remedy}".rstrip()

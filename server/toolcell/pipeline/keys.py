@@ -5,7 +5,7 @@ from pathlib import Path
 
 from toolcell.model.caller import GROUPS, Grants
 from toolcell.model.clock import Clock
-from toolcell.model.errors import CallerFault
+from toolcell.model.errors import CallerFault, ToolcellError
 from toolcell.pipeline.tokens import TokenBook, public_id
 
 EVERYTHING = Grants(frozenset(GROUPS), ("*",))
@@ -48,10 +48,12 @@ async def accept_key(tokens: TokenBook, path: Path, caller: str, clock: Clock) -
         if tokens.get(public_id(bearer)) is None:
             await tokens.enter(bearer, caller, f"from {path.name}", EVERYTHING, None)
         tokens.verify(bearer, clock.wall())
-    except CallerFault as refusal:
+    except ToolcellError as refusal:
         raise KeyFileError(f"{path}: {refusal.reason}: {refusal.message}") from None
     except (OSError, UnicodeDecodeError) as wrong:
-        raise KeyFileError(f"{path}: cannot be used: {wrong}") from None
+        raise KeyFileError(
+            f"{path}: cannot be used: {getattr(wrong, 'strerror', None) or 'is no text'}"
+        ) from None
 
 
 def _bearer(path: Path) -> str:

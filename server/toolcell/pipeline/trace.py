@@ -5,12 +5,14 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from toolcell.model.call import Call, Outcome
 from toolcell.model.clock import Clock
 from toolcell.model.errors import (
     Cancelled,
+    Executed,
     Failure,
     InternalError,
     NodeLost,
@@ -116,8 +118,10 @@ class Trace:
         """Records that the caller went away, or that the server shut down; the cell is dead by now."""
         record = call.record
         if record.caller:
-            fault = Cancelled(tool=record.tool)
-            self._try_close(record, begun, State.CANCELLED, fault.failure())
+            failure = Cancelled(tool=record.tool).failure()
+            if not call.is_begun or record.state is State.PENDING:  # it waited for its slot: nothing was run
+                failure = replace(failure, executed=Executed.NO, attempt=0)
+            self._try_close(record, begun, State.CANCELLED, failure)
 
     def _try_close(self, record: Invocation, begun: float, state: State, failure: Failure) -> None:
         try:

@@ -85,7 +85,9 @@ FROM invocation {joins} WHERE {conditions}
 ORDER BY {cursor} DESC LIMIT :limit
 
 -- name: unfinished_invocations
-SELECT invocation_id, tool, retry_safe FROM invocation WHERE state IN ('PENDING', 'RUNNING')
+-- What still waited for its slot never ran, so repeating it is safe.
+SELECT invocation_id, tool, CASE WHEN state = 'PENDING' THEN 1 ELSE retry_safe END
+FROM invocation WHERE state IN ('PENDING', 'RUNNING')
 
 -- name: interrupt_invocation
 -- A clock that was set back does not make a call end before it came.

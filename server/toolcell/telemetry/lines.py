@@ -1,9 +1,12 @@
 """One line an event: for people in `toolcell dev`, as JSON in `toolcell serve`."""
 
 import json
+import logging
+import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from toolcell.model.span import Invocation, State
@@ -42,20 +45,20 @@ class HumanLines:
         clock = time.strftime("%H:%M:%S", time.localtime(record.end_time / 1e6))
         took = (record.end_time - record.create_time) / 1000
         line = f"{clock}  {tool}  {tinted}  {took:.1f} ms  {record.invocation_id}  {record.caller}"
-        print(line, file=self._out, flush=True)
+        say(self._out, line)
 
     def event(self, name: str, message: str, **fields: object) -> None:  # noqa: ARG002 - the name is for machines
         """Prints the message, then the fields."""
         shown = "  ".join(f"{key}={value}" for key, value in fields.items())
         line = f"{time.strftime('%H:%M:%S')}  {message}  {shown}".rstrip()
-        print("\n".join(_printable(part) for part in line.splitlines()), file=self._out, flush=True)
+        say(self._out, "\n".join(_printable(part) for part in line.splitlines()))
 
     def problem(self, message: str, *, where: str, remedy: str, **fields: object) -> None:  # noqa: ARG002
         """Prints the place first, as editors and terminals want it, then what is wrong and what to do."""
         said = " ".join(f"{where}: {message}".split())
         tinted = f"\033[31m{_printable(said)}\033[0m" if self._is_coloured else _printable(said)
         end = "" if said.endswith((".", "!", "?")) else "."
-        print(f"{time.strftime('%H:%M:%S')}  {tinted}{end} {_printable(remedy)}", file=self._out, flush=True)
+        say(self._out, f"{time.strftime('%H:%M:%S')}  {tinted}{end} {_printable(remedy)}")
 
 
 def _printable(text: str) -> str:
@@ -98,4 +101,32 @@ class JsonLines:
             time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now := self._wall()))
             + f".{int(now * 1000) % 1000:03d}Z"
         )
-        print(json.dumps({"time": stamp, "event": name, **fields}, default=str), file=self._out, flush=True)
+        say(self._out, json.dumps({"time": stamp, "event": name, **fields}, default=str))
+
+
+class LibraryLog(logging.Handler):
+    """Tells what libraries warn of as lines like all others, under the name `library`."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__(logging.WARNING)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes a record of any logger."""
+        self._lines.event("library", self.format(record), logger=record.name, level=record.levelname)
+
+
+def say(out: TextIO, line: str) -> None:
+    """Writes a line where somebody may read it, and never raises.
+
+    A call that ran must not fail because a terminal was closed or the log's disk is full: the trace has it.
+    """
+    try:
+        print(line, file=out, flush=True)
+    except BrokenPipeError:  # nobody will read again, and the interpreter flushes once more at its end
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, out.fileno())
+            os.close(nowhere)
+    except (OSError, ValueError):  # a full disk, or a character this terminal's encoding does not have
+        return

@@ -74,6 +74,13 @@ def test_a_word_without_a_name_or_a_value_is_refused(word: str) -> None:
         typed([word], SCHEMA)
 
 
+def test_a_word_that_nests_deeper_than_a_server_takes_is_refused() -> None:
+    deepest = typed([".".join("a" * 100) + "=1"], SCHEMA)
+    assert str(deepest).count("{") == 100
+    with pytest.raises(ArgumentError, match="more than 100 levels"):
+        typed([".".join("a" * 101) + "=1"], SCHEMA)
+
+
 @pytest.mark.parametrize(("words", "base"), [(["count=1", "count.x=2"], None), (["tags=a"], {"tags": "x"})])
 def test_a_place_that_is_taken_is_refused(words: list[str], base: dict[str, Any] | None) -> None:
     with pytest.raises(ArgumentError, match="has a value already"):

@@ -1,9 +1,11 @@
 """What the doctor finds, on real files, sockets and databases."""
 
+import shutil
 import socket
 import sqlite3
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,3 +74,10 @@ def test_a_port_is_free_taken_or_serving(tmp_path: Path) -> None:
 
 def test_private_files_that_are_not_there_are_passed_over(tmp_path: Path) -> None:
     assert checks.private_files((None, tmp_path / "nothing")) == []
+
+
+def test_the_disk_is_judged_by_the_room_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, verdict in ((0, FAIL), (100 << 20, WARN), (1 << 40, OK)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        found = checks.disk(tmp_path / "made/later")
+        assert (found.verdict, bool(found.advice)) == (verdict, verdict != OK)

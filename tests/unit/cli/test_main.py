@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from toolcell.cli import VERBS, main
+from toolcell.cli import VERBS, _not_text, main
 from toolcell.cli.errors import EXITS
 
 
@@ -59,6 +59,7 @@ def test_without_a_verb_the_help_says_what_there_is(capsys: pytest.CaptureFixtur
         (["runs", "--failed", "--state", "running"], "give one"),
         (["runs", "--label", "x"], "toolcell runs --help"),
         (["dev", "--grpc", "everywhere"], "flags win over"),
+        (["call", "x", "--timeout", "9999999d"], "toolcell call --help"),
     ],
 )
 def test_a_wrong_command_line_is_refused_with_a_hint(
@@ -111,3 +112,44 @@ def test_no_option_but_token_takes_a_secret() -> None:
         waiting += getattr(command, "commands", {}).values()
         options = {option.name for option in command.params if isinstance(option, click.Option)}
         assert not options & {"token", "secret", "password", "bearer"}, command.name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["call", "search", "-a", "query=\udcff"],
+        ["call", "search", '{"query": "\udcff"}'],
+        ["call", "search", "{}", "--label", "k=\udcff"],
+        ["runs", "--caller", "\udcff"],
+        ["token", "revoke", "\udcff"],
+    ],
+)
+def test_bytes_that_are_no_text_are_refused_in_words(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOOLCELL_SERVER", "127.0.0.1:1")
+    monkeypatch.setenv("TOOLCELL_TOKEN", "tc_dev_x")
+    code = main(words)
+    err = capsys.readouterr().err
+    if "-a" in words:  # asks for the schema first
+        assert code == EXITS["server unreachable"]
+    else:
+        assert (code, err.splitlines()[0]) == (2, "error: the command line holds bytes that are no UTF-8")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("token", ["tc_dev\nx", "h\xe4\xe4", "tc_\udcff", "a\tb"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(
+    token: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOOLCELL_SERVER", "127.0.0.1:1")
+    assert main(["--token", token, "tools"]) == EXITS["not authorized"]
+    err = capsys.readouterr().err
+    assert err.startswith("error: the token holds characters that no token has")
+    assert token not in err
+
+
+def test_an_answer_that_the_terminal_cannot_show_is_no_bug_of_ours() -> None:
+    told = _not_text(UnicodeEncodeError("ascii", "\xe4", 0, 1, "ordinal not in range"))
+    assert "ascii cannot show" in told.what
+    assert "PYTHONIOENCODING" in told.hint

@@ -62,11 +62,15 @@ async def test_an_unfinished_call_is_marked_as_its_tool_allows(
     await store.close()
 
 
-async def test_a_call_that_waited_is_marked_too(tmp_path: Path) -> None:
+async def test_a_call_that_waited_is_marked_too_and_may_be_repeated(tmp_path: Path) -> None:
     record = invocation(state=State.PENDING, start_time=0)
-    dead = await left_by_the_dead(tmp_path, lambda store: store.traces.begin(record, retry_safe=True))
+    dead = await left_by_the_dead(tmp_path, lambda store: store.traces.begin(record, retry_safe=False))
     store = await reopened(dead)
     assert store.interrupted == 1
+    found = await store.traces.get(record.invocation_id)
+    assert found is not None
+    assert found[0].failure is not None
+    assert found[0].failure.reason is Reason.NODE_LOST  # it had no slot yet, so its handler never ran
     await store.close()
 
 

@@ -4,6 +4,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from tests.unit.transports.house import House, fields, info, refusal
+from toolcell.model.caller import Grants as Granted
+from toolcell.model.errors import RequestInvalid
+from toolcell.transports.grpc.admin import check_token
 from toolcell.v1 import admin_service_pb2 as v1
 from toolcell.v1.admin_pb2 import Grants
 from toolcell.v1.tool_service_pb2 import ListToolsRequest
@@ -56,6 +59,26 @@ async def test_a_token_that_makes_no_sense_is_refused(
 ) -> None:
     error = await refusal(served.admin.CreateToken(wanted(**parts), metadata=served.metadata))
     assert (info(error).reason, fields(error)) == ("REQUEST_INVALID", paths)
+
+
+@pytest.mark.parametrize(
+    ("caller", "note", "grants", "ttl", "path"),
+    [
+        ("Bad Caller", "", Granted(frozenset(("admin",))), None, "caller"),
+        ("bob", "a\nb", Granted(frozenset(("admin",))), None, "note"),
+        ("bob", "", Granted(frozenset(("root",))), None, "grants.groups[0]"),
+        ("bob", "", Granted(frozenset(("invoke",)), ("[",)), None, "grants.tools[0]"),
+        ("bob", "", Granted(frozenset(("admin",))), 1e15, "ttl"),
+        ("bob", "", Granted(frozenset(("admin",))), 0.5, "ttl"),
+    ],
+)
+def test_a_token_that_is_made_without_a_server_is_held_to_the_same_rules(
+    caller: str, note: str, grants: Granted, ttl: float | None, path: str
+) -> None:
+    check_token("bob", "", Granted(frozenset(("invoke",)), ("search_*",)), 60)
+    with pytest.raises(RequestInvalid) as refused:
+        check_token(caller, note, grants, ttl)
+    assert [violation.field for violation in refused.value.violations] == [path]
 
 
 async def test_a_revoked_token_is_refused_at_once_and_listed(served: House) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from tests.unit.transports.house import House, Metadata, all_of, echo, house, info, refusal
 from toolcell.model.call import Call, Outcome
-from toolcell.model.errors import Cancelled
+from toolcell.model.errors import Cancelled, Executed
 from toolcell.transports.grpc import traffic
 from toolcell.v1 import error_reason_pb2
 from toolcell.v1.tool_service_pb2 import InvokeRequest, InvokeResponse, ListToolsRequest
@@ -131,6 +132,25 @@ async def test_a_call_that_outlasts_the_grace_is_told_that_it_was_cancelled(serv
     await began.wait()
     await served.server.drain(0)
     assert (await call).failure.reason == error_reason_pb2.ERROR_REASON_CANCELLED
+
+
+async def test_a_call_that_was_recorded_and_still_waited_may_be_sent_again(served: House) -> None:
+    began = asyncio.Event()
+
+    async def run(call: Call) -> Outcome:
+        call.is_begun = True
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            call.record.failure = replace(Cancelled(tool="echo").failure(), executed=Executed.NO)
+        return Outcome()
+
+    served.run = run
+    call = asyncio.ensure_future(invoke(served))
+    await began.wait()
+    await served.server.drain(0)
+    assert info(await refusal(call)).reason == "SERVER_DRAINING"
 
 
 async def test_a_call_that_had_not_begun_may_be_sent_again(served: House) -> None:

@@ -47,15 +47,23 @@ async def test_half_of_tls_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ListenError, match="No such file"):
         bound(Listen("127.0.0.1:0", certificate=TLS / "server.pem", key=tmp_path / "none"))
     (tmp_path / "not.pem").write_text("no certificate")
-    with pytest.raises(ListenError, match="not PEM"):
+    with pytest.raises(ListenError, match=r"not PEM.*Check grpc\.certificate"):
         bound(Listen("127.0.0.1:0", certificate=tmp_path / "not.pem", key=TLS / "server.key"))
 
 
 async def test_a_port_that_is_taken_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ListenError, match=f"cannot bind 127.0.0.1:{port}"):
+        with pytest.raises(ListenError, match=f"cannot bind 127.0.0.1:{port}: Address already in use"):
             bound(Listen(f"127.0.0.1:{port}"))
+
+
+@pytest.mark.parametrize(
+    ("address", "why"), [("192.0.2.1:1", "give another"), (f"{'a' * 300}:1", "Give another")]
+)
+async def test_a_host_that_is_none_is_refused(address: str, why: str) -> None:
+    with pytest.raises(ListenError, match=rf"cannot bind {address[:9]}.*{why} grpc\.listen"):
+        bound(Listen(address, insecure=True))
 
 
 async def status(port: int, credentials: grpc.ChannelCredentials) -> int:

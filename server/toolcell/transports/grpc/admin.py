@@ -39,11 +39,7 @@ class Admin:
     async def create_token(self, caller: Caller, request: v1.CreateTokenRequest) -> bytes:
         """Answers CreateToken: the one place where a token's secret is ever shown."""
         requests.require(
-            _caller("caller", request.caller),
-            requests.text("note", request.note),
-            _groups("grants.groups", request.grants.groups),
-            _patterns("grants.tools", request.grants.tools),
-            _ttl(request),
+            *_rules(request.caller, request.note, request.grants.groups, request.grants.tools), _ttl(request)
         )
         grants = Grants(frozenset(request.grants.groups), tuple(request.grants.tools))
         ttl_seconds = request.ttl.seconds + request.ttl.nanos / 1e9 if request.HasField("ttl") else None
@@ -82,6 +78,24 @@ class Admin:
         ).SerializeToString()
 
 
+def check_token(caller: str, note: str, grants: Grants, ttl_seconds: float | None) -> None:
+    """Holds a token that is made without a server to the rules of CreateToken; raises RequestInvalid."""
+    requests.require(
+        *_rules(caller, note, sorted(grants.groups), grants.tools), _lifetime("ttl", ttl_seconds)
+    )
+
+
+def _rules(
+    caller: str, note: str, groups: Sequence[str], patterns: Sequence[str]
+) -> tuple[requests.Violations, ...]:
+    return (
+        _caller("caller", caller),
+        requests.text("note", note),
+        _groups("grants.groups", groups),
+        _patterns("grants.tools", patterns),
+    )
+
+
 def _caller(field: str, value: str) -> requests.Violations:
     if not _CALLER.fullmatch(value):
         yield Violation(field, f"must match {_CALLER.pattern}", "string.pattern")
@@ -108,7 +122,10 @@ def _patterns(field: str, patterns: Sequence[str]) -> requests.Violations:
 
 def _ttl(request: v1.CreateTokenRequest) -> requests.Violations:
     seconds, nanos = request.ttl.seconds, request.ttl.nanos
-    if not request.HasField("ttl"):
-        return
-    if not (1 <= seconds <= _LONGEST_TTL and 0 <= nanos < requests.NANOS):
-        yield Violation("ttl", f"must be from 1 s to {_LONGEST_TTL} s (ten years)", "duration.gte_lte")
+    if request.HasField("ttl"):
+        yield from _lifetime("ttl", seconds if 0 <= nanos < requests.NANOS else 0)
+
+
+def _lifetime(field: str, seconds: float | None) -> requests.Violations:
+    if seconds is not None and not 1 <= seconds <= _LONGEST_TTL:
+        yield Violation(field, f"must be from 1 s to {_LONGEST_TTL} s (ten years)", "duration.gte_lte")

@@ -3,7 +3,7 @@
 import asyncio
 
 from toolcell.model.call import Call, Outcome, Question
-from toolcell.model.errors import Refusal
+from toolcell.model.errors import Executed, Refusal
 from toolcell.pipeline.gate import Gate
 from toolcell.transports.grpc import messages, requests, structs
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
@@ -124,6 +124,7 @@ def name_record(context: Context, call: Call) -> None:
 def _cut_off(call: Call) -> Outcome:
     """What a call gets that was in flight when the grace was over; raises ServerDraining if nothing ran."""
     current_task().uncancel()
-    if call.is_begun and call.record.failure is not None:
-        return Outcome(failure=call.record.failure)
-    raise draining()
+    failure = call.record.failure if call.is_begun else None
+    if failure is None or failure.executed is Executed.NO:
+        raise draining()
+    return Outcome(failure=failure)

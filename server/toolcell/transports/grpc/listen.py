@@ -1,6 +1,7 @@
 """Where the server listens and how: address, TLS, and the library's own bounds."""
 
 import ipaddress
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,10 +59,26 @@ def bind(server: grpc.aio.Server, listen: Listen, address: str) -> int:
             return server.add_secure_port(address, _credentials(listen))
         _guard_plaintext(listen)
         return server.add_insecure_port(address)
-    except RuntimeError as wrong:
-        raise ListenError(
-            f"cannot bind {address}: {wrong}. Is the port taken, or the certificate not PEM?"
-        ) from None
+    except RuntimeError:  # the library says neither why nor what to do
+        raise ListenError(f"cannot bind {address}: {_trouble(address)}") from None
+
+
+def _trouble(address: str) -> str:
+    """Finds out why an address could not be bound, by trying it without the library."""
+    host, _, port = address.rpartition(":")
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[
+            0
+        ]
+        with socket.socket(family, kind) as probe:
+            probe.bind(place)
+    except UnicodeError:
+        return "the host is no name. Give another grpc.listen."
+    except OSError as wrong:
+        return f"{wrong.strerror}. Stop what listens there, or give another grpc.listen."
+    return (
+        "its TLS files are not PEM, or the key is not the certificate's. Check grpc.certificate and grpc.key."
+    )
 
 
 def _guard_plaintext(listen: Listen) -> None:
