@@ -104,27 +104,13 @@ async def _serve(config: Config) -> None:
         except StartError:
             await server.drain(0)
             raise
-        async with _following(rooms):
+        roots = (config.protos, config.handlers) if config.is_dev else ()
+        async with rooms.reload.following(*roots):
             await stop.wait()
         stop.clear()
         rooms.lines.event("draining", "stopping: calls in flight may finish; the signal again stops at once")
         await _drain(server, stop, config.grace_seconds)
         rooms.lines.event("stopped", "stopped")
-
-
-@contextlib.asynccontextmanager
-async def _following(rooms: Rooms) -> AsyncIterator[None]:
-    """In dev, has every saved file served at once."""
-    config = rooms.config
-    if not config.is_dev:
-        yield
-        return
-    watch = asyncio.create_task(rooms.reload.follow(config.protos, config.handlers))
-    try:
-        yield
-    finally:
-        watch.cancel()
-        await asyncio.wait((watch,))
 
 
 async def _drain(server: GrpcServer, hurry: asyncio.Event, grace_seconds: float) -> None:

@@ -8,8 +8,8 @@ no trial do not wait for those that do.
 import asyncio
 import time
 import traceback
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,19 @@ class Reload:
         counts = {"changed": len(changes.changed), "problems": len(changes.problems)}
         self._lines.event("reloaded", "the files were read anew", **counts)
         return changes
+
+    @asynccontextmanager
+    async def following(self, *roots: Path) -> AsyncIterator[None]:
+        """Follows what is under the roots for as long as the context lasts; without roots, nothing."""
+        if not roots:
+            yield
+            return
+        task = asyncio.create_task(self.follow(*roots))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
 
     async def follow(self, *roots: Path) -> None:
         """Reloads whenever something under the roots is saved, until it is cancelled.

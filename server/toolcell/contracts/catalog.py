@@ -70,6 +70,8 @@ class Catalog:
         """Reads the workspace and takes what it says; see `propose` and `adopt`."""
         before = self.snapshot
         self.adopt(await self.propose())
+        if self._copies is not None:
+            self._reader.submit(self._copies.sweep)  # nobody waits for it
         return compare(before, self.snapshot)
 
     async def propose(self) -> Proposal:

@@ -42,7 +42,10 @@ class Copies:
 
     def __init__(self, home: Path) -> None:
         self._home = home.resolve()
-        shutil.rmtree(self._home, ignore_errors=True)
+        self._stale = self._home.with_name(f"{home.name}-stale")
+        if self._home.exists():  # what the last server left; removing it takes time, moving it does not
+            self._stale.mkdir(mode=0o700, exist_ok=True)
+            self._home.rename(Path(tempfile.mkdtemp(dir=self._stale)) / home.name)
         self._home.mkdir(mode=0o700, parents=True)
         self._newest: dict[Path, Copy] = {}
         self._taken: dict[str, list[Path]] = {}
@@ -69,6 +72,10 @@ class Copies:
         self._newest[directory] = copy
         self._note(directory.name, place)
         return copy
+
+    def sweep(self) -> None:
+        """Removes what earlier servers left."""
+        shutil.rmtree(self._stale, ignore_errors=True)
 
     def tidy(self, in_use: Collection[Path]) -> None:
         """Removes copies that are neither in use nor among the newest of their tool."""

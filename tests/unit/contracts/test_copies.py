@@ -113,5 +113,8 @@ def test_a_server_that_starts_removes_what_the_last_one_left(
     kept: Copies, tool: Path, tmp_path: Path
 ) -> None:
     kept.take(tool)
-    Copies(tmp_path / "copies")
+    kept = Copies(tmp_path / "copies")
     assert list((tmp_path / "copies").iterdir()) == []
+    Copies(tmp_path / "copies")  # before the one above could remove anything
+    kept.sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copies", "handlers"]

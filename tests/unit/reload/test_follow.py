@@ -45,11 +45,8 @@ class Followed(House):
 async def house(tmp_path: Path) -> AsyncIterator[Followed]:
     built = Followed(make_workspace(tmp_path, "One", "Two"))
     await built.catalog.load()
-    task = asyncio.create_task(built.reload.follow(tmp_path / "protos", tmp_path / "handlers"))
-    yield built
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    async with built.reload.following(tmp_path / "protos", tmp_path / "handlers"):
+        yield built
     await built.cells.close()
 
 
