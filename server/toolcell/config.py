@@ -3,7 +3,6 @@
 Unknown keys are errors.
 """
 
-import ipaddress
 import os
 import re
 import tomllib
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from toolcell.model import quantity
+from toolcell.model.address import is_loopback
 from toolcell.model.tool import MIB, Limits
 
 DAY = 86_400.0
@@ -198,13 +198,6 @@ def load(
     return _check(values, is_dev=is_dev, is_any_port=is_dev and "grpc.listen" not in given)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _from_file(file: Path | None) -> dict[str, tuple[object, str]]:
     path = file or Path("toolcell.toml")
     if file is None and not path.exists():
@@ -244,7 +237,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
     host, colon, port = listen.rpartition(":")
     if not colon or not host or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"grpc.listen must be HOST:PORT, such as 127.0.0.1:7333; it is {listen!r}.")
-    if not values["grpc.certificate"] and not values["grpc.insecure"] and not _is_loopback(host):
+    if not values["grpc.certificate"] and not values["grpc.insecure"] and not is_loopback(host):
         raise ConfigError(
             f"grpc.listen {listen!r} is not loopback, and without TLS every token would cross the network "
             "in clear text. Give grpc.certificate and grpc.key, or --insecure when a proxy in front ends TLS."

@@ -5,12 +5,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol, TextIO
 
+from toolcell.model.errors import Reason
 from toolcell.model.span import Invocation, State
 
+_STRANGERS = "requests without a valid token were refused"
 _COLOURS = {State.SUCCEEDED: "32", State.FAILED: "31", State.CANCELLED: "33"}
 
 
@@ -19,6 +21,10 @@ class Lines(Protocol):
 
     def invocation(self, record: Invocation) -> None:
         """Tells that an invocation ended."""
+        ...
+
+    def strangers(self, counts: Mapping[Reason, int]) -> None:
+        """Tells how many requests came without a valid token since this was last told, by reason."""
         ...
 
     def event(self, name: str, message: str, **fields: object) -> None:
@@ -46,6 +52,10 @@ class HumanLines:
         took = (record.end_time - record.create_time) / 1000
         line = f"{clock}  {tool}  {tinted}  {took:.1f} ms  {record.invocation_id}  {record.caller}"
         say(self._out, line)
+
+    def strangers(self, counts: Mapping[Reason, int]) -> None:
+        """Prints the counts."""
+        self.event("strangers", _STRANGERS, **{reason.value: count for reason, count in counts.items()})
 
     def event(self, name: str, message: str, **fields: object) -> None:  # noqa: ARG002 - the name is for machines
         """Prints the message, then the fields."""
@@ -87,6 +97,10 @@ class JsonLines:
             reason=record.failure.reason if record.failure else "",
             duration_ms=round((record.end_time - record.create_time) / 1000, 3),
         )
+
+    def strangers(self, counts: Mapping[Reason, int]) -> None:
+        """Writes the counts."""
+        self.event("strangers", _STRANGERS, **{reason.value: count for reason, count in counts.items()})
 
     def event(self, name: str, message: str, **fields: object) -> None:
         """Writes the event under its name."""

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import pytest
 
-from toolcell.model.errors import HandlerCrashed
+from toolcell.model.errors import HandlerCrashed, Reason
 from toolcell.model.span import Invocation, State
 from toolcell.telemetry.lines import HumanLines, JsonLines, LibraryLog, Lines, say
 
@@ -64,6 +64,15 @@ def test_a_call_is_one_json_object_without_what_went_in_or_out() -> None:
         "reason": "HANDLER_CRASHED",
         "duration_ms": 12.345,
     }
+
+
+def test_strangers_are_told_by_reason() -> None:
+    people, machines = io.StringIO(), io.StringIO()
+    HumanLines(people).strangers({Reason.TOKEN_MISSING: 3})
+    JsonLines(machines).strangers({Reason.TOKEN_MISSING: 3})
+    assert people.getvalue().endswith("requests without a valid token were refused  TOKEN_MISSING=3\n")
+    told = json.loads(machines.getvalue())
+    assert (told["event"], told["TOKEN_MISSING"]) == ("strangers", 3)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from toolcell.model.ids import new_id, new_span_id, new_trace_id
 from toolcell.model.span import Invocation
 from toolcell.model.tool import Idempotency, Policy, Tool, Unavailable
 from toolcell.pipeline.gate import Gate
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, Traces
 from toolcell.store.sqlite import open_store
@@ -99,7 +100,7 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
         finally:
             call.record.end_time = call.record.create_time + 1500
 
-    gate = Gate(tokens, clock)
+    gate = Gate(tokens, clock, Strangers(clock, lambda _: None))
     services = Services(
         invoke, gate, tokens, store.traces, cast("Catalog", catalog), reload, clock, 2, log.append
     )

@@ -4,7 +4,6 @@ import asyncio
 
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.model.errors import Executed, Refusal
-from toolcell.pipeline.gate import Gate
 from toolcell.transports.grpc import messages, requests, structs
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
 from toolcell.transports.grpc.services import Services
@@ -64,7 +63,7 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
         traffic.take_new()
         authorization, traceparent = credentials(context)
         remaining: float | None = context.time_remaining()
-        is_unwelcome = traffic.is_crowded and is_stranger(services.gate, authorization)
+        is_unwelcome = traffic.is_crowded and not services.gate.knows(authorization)
         inquiry = Inquiry(b"" if is_unwelcome else await read(context), message_bytes)
         call = Call(
             authorization=authorization,
@@ -84,15 +83,6 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
         return respond(call, outcome, is_struct=inquiry.is_struct).SerializeToString()
 
     return answer
-
-
-def is_stranger(gate: Gate, authorization: str) -> bool:
-    """Tells whether the pipeline will refuse these credentials."""
-    try:
-        gate.identify(authorization)
-    except Refusal:
-        return True
-    return False
 
 
 def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
