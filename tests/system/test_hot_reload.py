@@ -32,8 +32,9 @@ HOLD = """import signal
 
 
 def handler(arguments, cell):
-    signal.signal(signal.SIGUSR1, lambda *_: None)
-    signal.pause()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # seen from outside: it waits
+    signal.sigwait([signal.SIGUSR1])
     return {'text': 'held'}
 """
 DATA = "from pathlib import Path\n\nhere = Path(__file__).parent / 'data/words.txt'\n\n\n"
@@ -115,7 +116,7 @@ def test_a_call_that_runs_finishes_on_its_revision_and_its_record_names_it(serve
 
 
 def held(server: int) -> int:
-    """Waits for the cell whose handler catches SIGUSR1: it is the one that runs the call."""
+    """Waits for the cell whose handler waits for SIGUSR1: it is the one that runs the call."""
     bit = 1 << (signal.SIGUSR1 - 1)
     while True:
         for process in [cell for zygote in children(server) for cell in children(zygote)]:

@@ -57,6 +57,9 @@ class Said(Lines):
     def invocation(self, record: object) -> None:
         raise NotImplementedError
 
+    def strangers(self, counts: object) -> None:
+        raise NotImplementedError
+
     def event(self, name: str, message: str, **fields: object) -> None:
         self.events.append((name, fields | {"message": message}))
 

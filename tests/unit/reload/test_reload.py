@@ -17,9 +17,9 @@ from toolcell.model.tool import Cause
 PARENT = "import os\ndef handler(arguments, cell):\n    return {'text': str(os.getppid())}\n"
 HELD = """import os, signal
 def handler(arguments, cell):
-    signal.signal(signal.SIGUSR1, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     cell.log(str(os.getpid()))
-    signal.pause()
+    signal.sigwait([signal.SIGUSR1])
     return {'text': 'old'}
 """
 DATA = """from pathlib import Path
