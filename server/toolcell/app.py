@@ -19,10 +19,14 @@ from toolcell.cells import containment
 from toolcell.cells.pool import Cells
 from toolcell.config import Config
 from toolcell.contracts.catalog import Catalog
+from toolcell.jobs.engine import JobEngine
+from toolcell.jobs.ledger import JobLedger
 from toolcell.model.caller import Grants
 from toolcell.model.clock import Clock, SystemClock
-from toolcell.model.errors import ToolcellError
+from toolcell.model.errors import PlatformFault, ToolcellError
 from toolcell.pipeline.contract import sentence
+from toolcell.pipeline.corridor import Corridor
+from toolcell.pipeline.enqueue import enqueue
 from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
@@ -54,6 +58,8 @@ class Rooms:
     catalog: Catalog
     cells: Cells
     reload: Reload
+    corridor: Corridor
+    jobs: JobEngine
 
 
 def run(config: Config, *, is_ephemeral: bool = False) -> None:
@@ -98,6 +104,10 @@ async def _serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with _build(config) as rooms:
+        try:
+            await rooms.jobs.recover()
+        except PlatformFault as trouble:
+            raise StartError(f"The jobs of the last server cannot be taken in: {trouble}") from None
         server, address = await _listen(rooms)
         announce = _announce_dev if config.is_dev else _announce
         try:
@@ -105,21 +115,20 @@ async def _serve(config: Config) -> None:
         except StartError:
             await server.drain(0)
             raise
-        roots = (config.protos, config.handlers) if config.is_dev else ()
-        async with rooms.reload.following(*roots):
+        async with rooms.reload.following(config.protos, config.handlers, when=config.is_dev):
             await stop.wait()
         stop.clear()
         rooms.lines.event("draining", "stopping: calls in flight may finish; the signal again stops at once")
-        await _drain(server, stop, config.grace_seconds)
+        await _drain((server, rooms.jobs), stop, config.grace_seconds)
         rooms.lines.event("stopped", "stopped")
 
 
-async def _drain(server: GrpcServer, hurry: asyncio.Event, grace_seconds: float) -> None:
-    draining = asyncio.ensure_future(server.drain(grace_seconds))
+async def _drain(parts: tuple[GrpcServer, JobEngine], hurry: asyncio.Event, grace_seconds: float) -> None:
+    draining = asyncio.gather(*(part.drain(grace_seconds) for part in parts))
     hurried = asyncio.ensure_future(hurry.wait())
     await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
     if not draining.done():
-        await server.drain(0)
+        await asyncio.gather(*(part.drain(0) for part in parts))
     await draining
     hurried.cancel()
 
@@ -137,9 +146,13 @@ async def _build(config: Config) -> AsyncIterator[Rooms]:
         catalog = _catalog(config, level)
         await catalog.load()
         cells = Cells(clock=clock, level=level, max_zygotes=config.zygotes, idle_seconds=config.idle_seconds)
+        snapshot, log = (lambda: catalog.snapshot), (lambda text: lines.event("error", text))
+        gate = Gate(tokens, clock, Strangers(clock, lines.strangers))
+        corridor = Corridor(gate, tokens, snapshot, cells, store.traces, clock, lines.invocation, log)
+        jobs = JobEngine(corridor, store.jobs, most_waits=config.calls // 2)
         reload = Reload(catalog, cells, lines)
         try:
-            yield Rooms(config, clock, lines, store, tokens, catalog, cells, reload)
+            yield Rooms(config, clock, lines, store, tokens, catalog, cells, reload, corridor, jobs)
         finally:
             await cells.close()
 
@@ -177,11 +190,9 @@ async def _accept_admin(config: Config, tokens: TokenBook, clock: Clock) -> None
 
 
 def _catalog(config: Config, level: int) -> Catalog:
-    copies = config.state / "copies"
+    copies, ceiling = config.state / "copies", config.ceiling
     try:
-        return Catalog(
-            config.protos, config.handlers, ceiling=config.ceiling, isolation_level=level, copies=copies
-        )
+        return Catalog(config.protos, config.handlers, ceiling=ceiling, isolation_level=level, copies=copies)
     except OSError as wrong:
         raise StartError(f"{copies}: handlers cannot be copied there: {wrong.strerror}.") from None
 
@@ -199,29 +210,18 @@ def _level(config: Config) -> int:
 
 
 def _services(rooms: Rooms) -> Services:
-    gate = Gate(rooms.tokens, rooms.clock, Strangers(rooms.clock, rooms.lines.strangers))
-
-    def log(text: str) -> None:
-        rooms.lines.event("error", text)
-
     return Services(
-        invoke=invoke(
-            gate=gate,
-            snapshot=lambda: rooms.catalog.snapshot,
-            cells=rooms.cells,
-            traces=rooms.store.traces,
-            clock=rooms.clock,
-            observe=rooms.lines.invocation,
-            log=log,
-        ),
-        gate=gate,
+        invoke=invoke(rooms.corridor),
+        start_job=enqueue(rooms.corridor, rooms.jobs.accept),
+        jobs=JobLedger(rooms.store.jobs, rooms.jobs),
+        gate=rooms.corridor.gate,
         tokens=rooms.tokens,
         traces=rooms.store.traces,
         catalog=rooms.catalog,
         reload=rooms.reload,
         clock=rooms.clock,
         level=rooms.cells.level,
-        log=log,
+        log=rooms.corridor.log,
     )
 
 
@@ -237,6 +237,7 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
         message_bytes=config.message_bytes,
         calls=config.calls,
         insecure=config.insecure,
+        reflection=config.reflection,
     )
     choices = [listen, replace(listen, address=f"{host}:0")] if config.is_any_port else [listen]
     trouble = ""

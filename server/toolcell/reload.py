@@ -48,9 +48,9 @@ class Reload:
         return changes
 
     @asynccontextmanager
-    async def following(self, *roots: Path) -> AsyncIterator[None]:
-        """Follows what is under the roots for as long as the context lasts; without roots, nothing."""
-        if not roots:
+    async def following(self, *roots: Path, when: bool = True) -> AsyncIterator[None]:
+        """Follows what is under the roots for as long as the context lasts, `when` that is wanted."""
+        if not when:
             yield
             return
         task = asyncio.create_task(self.follow(*roots))

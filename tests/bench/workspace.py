@@ -126,7 +126,14 @@ uvloop.run(main())
 @contextmanager
 def echo() -> Iterator[str]:
     """Starts the floor of every call: a bare grpc.aio echo on the same event loop. Gives its address."""
-    command = [sys.executable, "-c", ECHO]
+    with bare(ECHO) as address:
+        yield address
+
+
+@contextmanager
+def bare(program: str, *arguments: str) -> Iterator[str]:
+    """Starts a program that prints the port of its gRPC server. Gives the server's address."""
+    command = [sys.executable, "-c", program, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -23,6 +23,7 @@ VERBS = {
     "tools": "tools",
     "manifest": "tools",
     "reload": "tools",
+    "job": "jobs",
     "runs": "records",
     "trace": "records",
     "token": "tokens",

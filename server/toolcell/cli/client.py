@@ -16,10 +16,18 @@ from google.rpc import error_details_pb2, status_pb2
 from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.session import Session, Target, aim
 from toolcell.model.errors import DOMAIN
-from toolcell.v1 import admin_service_pb2_grpc, tool_service_pb2_grpc, trace_service_pb2_grpc
+from toolcell.v1 import (
+    admin_service_pb2_grpc,
+    job_service_pb2_grpc,
+    tool_service_pb2_grpc,
+    trace_service_pb2_grpc,
+)
 
 READ_SECONDS = 15.0
-"""Bounds every RPC but Invoke."""
+"""Bounds every RPC but Invoke and WaitJob."""
+
+PAGE_ROWS = 1000
+"""The most rows that a server gives in one page."""
 
 _AUTH = "not authorized"
 _HINTS = {
@@ -33,6 +41,7 @@ _HINTS = {
     "METHOD_NOT_FOUND": ("internal", "the server is of another version: compare with `toolcell version`"),
     "TOOL_NOT_FOUND": ("not found", "did you mean {near}? `toolcell tools` lists them all"),
     "INVOCATION_NOT_FOUND": ("not found", "`toolcell runs` lists the invocations you may see"),
+    "JOB_NOT_FOUND": ("not found", "`toolcell job list` lists the jobs you may see"),
     "TOKEN_NOT_FOUND": ("not found", "`toolcell token list` lists them"),
     "REQUEST_INVALID": ("invalid arguments", "correct what is named above"),
     "PAGE_TOKEN_INVALID": ("invalid arguments", "start again without a page token"),
@@ -79,6 +88,7 @@ class Client:
         self._target = aim(session)
         self._channel = _channel(self._target)
         self.tools = tool_service_pb2_grpc.ToolServiceStub(self._channel)
+        self.jobs = job_service_pb2_grpc.JobServiceStub(self._channel)
         self.traces = trace_service_pb2_grpc.TraceServiceStub(self._channel)
         self.admin = admin_service_pb2_grpc.AdminServiceStub(self._channel)
 
@@ -97,6 +107,16 @@ class Client:
             return method(request, metadata=metadata, timeout=timeout)
         except grpc.RpcError as error:
             raise fault_of(error, self._target) from None
+
+    def newest(self, method: Callable[..., Any], request: Any, field: str, limit: int) -> list[Any]:
+        """Returns at most `limit` rows of a listing method, from the first page on."""
+        found: list[Any] = []
+        request.page_size = min(limit, PAGE_ROWS)
+        for page in self.pages(method, request):
+            found += getattr(page, field)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def pages(self, method: Callable[..., Answer], request: Any) -> Iterator[Answer]:
         """Yields page after page of a listing method."""

@@ -2,14 +2,18 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from toolcell.cli.completion import tool_names
 from toolcell.cli.session import Session
 from toolcell.cli.text import pretty
 from toolcell.model import quantity
 
+STATES = ("pending", "running", "succeeded", "failed", "cancelled")
+"""Where an invocation or a job may stand, in the words of the command line."""
 LONGEST = 3650 * 86_400
 """Ten years, in seconds."""
 
@@ -45,6 +49,44 @@ def label(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise click.BadParameter(f"{text!r} is not key=value.")
     return key, value
+
+
+def listing_options(group: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives a verb the options that choose records; those of other callers need the grant group."""
+    everybody = f"Only this caller's; others' need the group {group}."
+    options = (
+        click.option(
+            "--tool", default="", metavar="NAME", shell_complete=tool_names, help="Only this tool's."
+        ),
+        click.option(
+            "--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state."
+        ),
+        click.option("--caller", default="", metavar="NAME", help=everybody),
+        click.option("--tool-call-id", default="", metavar="ID", help="Only that of this tool call."),
+        click.option(
+            "--label",
+            "labels",
+            type=label,
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Only those with this label; repeatable.",
+        ),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1, max=100_000),
+            default=20,
+            show_default=True,
+            help="How many.",
+        ),
+        json_option,
+    )
+
+    def give(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
 
 
 def show_json(value: Any) -> None:

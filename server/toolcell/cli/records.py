@@ -4,37 +4,17 @@ from typing import Any
 
 import click
 
-from toolcell.cli.completion import tool_names
 from toolcell.cli.errors import EXITS, CommandError
-from toolcell.cli.options import as_data, json_option, label, show_json
+from toolcell.cli.options import as_data, json_option, listing_options, show_json
 from toolcell.cli.session import Session
 from toolcell.cli.story import row, story
 from toolcell.cli.text import table
 
-STATES = ("pending", "running", "succeeded", "failed", "cancelled")
-PAGE = 1000
-
 
 @click.command
-@click.option("--tool", default="", metavar="NAME", shell_complete=tool_names, help="Only this tool's.")
-@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state.")
 @click.option("--failed", is_flag=True, help="The same as --state failed.")
-@click.option(
-    "--caller", default="", metavar="NAME", help="Only this caller's; others' need the group traces.all."
-)
-@click.option("--tool-call-id", default="", metavar="ID", help="Only that of this tool call.")
-@click.option(
-    "--label",
-    "labels",
-    type=label,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Only those with this label; repeatable.",
-)
-@click.option(
-    "--limit", type=click.IntRange(min=1, max=100_000), default=20, show_default=True, help="How many."
-)
-@json_option
+@click.option("--job", "job_id", default="", metavar="JOB", help="Only the attempts of this job.")
+@listing_options("traces.all")
 @click.pass_obj
 def runs(
     session: Session,
@@ -43,6 +23,7 @@ def runs(
     tool: str,
     caller: str,
     tool_call_id: str,
+    job_id: str,
     state: str | None,
     failed: bool,
     limit: int,
@@ -58,7 +39,7 @@ def runs(
     state = "failed" if failed else state
     number = trace_pb2.State.Value(f"STATE_{state.upper()}") if state else trace_pb2.STATE_UNSPECIFIED
     chosen = trace_service_pb2.InvocationFilter(
-        tool=tool, caller=caller, tool_call_id=tool_call_id, state=number, labels=dict(labels)
+        tool=tool, caller=caller, tool_call_id=tool_call_id, job_id=job_id, state=number, labels=dict(labels)
     )
     found = _newest(session, chosen, limit)
     if session.as_json:
@@ -99,11 +80,6 @@ def _newest(session: Session, chosen: Any, limit: int) -> list[Any]:
     from toolcell.cli.client import Client
     from toolcell.v1 import trace_service_pb2
 
-    found: list[Any] = []
-    request = trace_service_pb2.ListInvocationsRequest(filter=chosen, page_size=min(limit, PAGE))
+    request = trace_service_pb2.ListInvocationsRequest(filter=chosen)
     with Client(session) as client:
-        for page in client.pages(client.traces.ListInvocations, request):
-            found += page.invocations
-            if len(found) >= limit:
-                break
-    return found[:limit]
+        return client.newest(client.traces.ListInvocations, request, "invocations", limit)

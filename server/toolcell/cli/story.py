@@ -57,6 +57,7 @@ def _facts(record: Any) -> dict[str, str]:
         "used": _used(record),
         "isolation": f"level {record.isolation_level}" if ran else "no cell had it",
         "caller": f"{record.caller} (token {record.token_id})",
+        "job": f"{record.job_id}, attempt {record.attempt}" if record.job_id else "",
         "tool call id": record.tool_call_id,
         "labels": ", ".join(f"{key}={value}" for key, value in sorted(record.labels.items())),
         "revision": record.revision,

@@ -10,8 +10,7 @@ from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.options import as_data, json_option, seconds, show_json
 from toolcell.cli.session import Session
 from toolcell.cli.text import moment, plain, table
-
-GROUPS = ("invoke", "traces", "traces.all", "admin")
+from toolcell.model.caller import GROUPS
 
 
 @click.group

@@ -1,7 +1,7 @@
 """The tools of a workspace: read, compiled and checked in a thread, then swapped in as a whole."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -65,6 +65,11 @@ class Catalog:
         self._contracts = _Contracts("", 0)
         # One thread: whoever stops waiting for a reading does not set another one beside it.
         self._reader = ThreadPoolExecutor(1, "toolcell-catalog")
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Has a function called after every swap of the snapshot, on the loop's thread."""
+        self._listeners.append(heard)
 
     async def load(self) -> Changes:
         """Reads the workspace and takes what it says; see `propose` and `adopt`."""
@@ -94,6 +99,8 @@ class Catalog:
         for the time being.
         """
         self.snapshot = proposal.over(self.snapshot, held, refused)
+        for heard in self._listeners:
+            heard()
 
     async def tidy(self, in_use: Collection[Path]) -> None:
         """Removes copies of handlers that neither the snapshot nor a cell (`in_use`) has any more."""

@@ -7,6 +7,7 @@ from google.protobuf.descriptor import Descriptor
 from toolcell.contracts.codec.shapes import construct
 from toolcell.contracts.codec.text import parse, printed
 from toolcell.contracts.codec.walk import MOST_VIOLATIONS, Direction, Enough, Reject, Walk
+from toolcell.contracts.codec.wire import UnknownNumbers, opened
 from toolcell.contracts.definitions import Definitions
 from toolcell.model.errors import Violation
 
@@ -38,9 +39,25 @@ class Exchange:
             raise self._broken(reject) from None
         return self.value(value)
 
-    def value(self, value: Any) -> str:
+    def from_wire(self, body: bytes) -> str:
+        """Exchanges the bytes of a message for canonical ProtoJSON text; raises Broken."""
+        try:
+            value = opened(self.descriptor, body)
+        except Reject as reject:
+            raise self._broken(reject) from None
+        except UnknownNumbers as unknown:
+            raise Broken(unknown.violations) from None
+        return self.value(value, Walk(is_wire=True))
+
+    def to_wire(self, text: str) -> bytes:
+        """Exchanges canonical ProtoJSON text for the bytes of the message."""
+        plain, wire = self._read(parse(text), Walk())
+        made: bytes = construct(self.descriptor, plain, wire).SerializeToString()
+        return made
+
+    def value(self, value: Any, walk: Walk | None = None) -> str:
         """Exchanges a JSON value for canonical ProtoJSON text; raises Broken."""
-        walk = Walk()
+        walk = walk or Walk()
         if not isinstance(value, dict):
             raise self._broken(Reject("NOT_OBJECT", "must be a JSON object"))
         try:

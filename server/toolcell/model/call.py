@@ -6,26 +6,34 @@ from typing import Any
 
 from toolcell.model.caller import Caller
 from toolcell.model.errors import Failure
+from toolcell.model.job import Job
 from toolcell.model.span import Invocation
 from toolcell.model.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the caller asks: `arguments_json` is the text a model produced, not yet looked at."""
+    """What the caller asks: `arguments_json` is the text a model produced, not yet looked at.
+
+    `is_struct` says whether the arguments came as a Struct.
+    From a native call the arguments come as `arguments_wire` instead: the bytes of the tool's own request.
+    """
 
     tool: str
     arguments_json: str = ""
     tool_call_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_struct: bool = False
+    arguments_wire: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the handler did: `output_json` (canonical ProtoJSON text) or a `failure`, never both."""
+    """What the handler did, `output_json` (canonical ProtoJSON text) or `failure`; or the `job` to do it."""
 
     output_json: str = ""
     failure: Failure | None = None
+    job: Job | None = None
 
 
 class Call:
@@ -33,8 +41,9 @@ class Call:
 
     A door fills the first four: `authorization` (the metadata value or ""), `traceparent` (or ""), `deadline`
     (seconds on the monotonic clock, or None) and `read`, which decodes the request and raises a Refusal when
-    it is not acceptable. The stages give the others, in the order they stand here. `is_begun` says whether
-    the record's first row is written.
+    it is not acceptable. For an attempt of a job the engine fills `job` too. The stages give the others, in
+    the order they stand here. `is_begun` says whether the record's first row is written, `progress` is the
+    last thing that the handler said about how far it is.
     """
 
     __slots__ = (
@@ -44,6 +53,8 @@ class Call:
         "contract",
         "deadline",
         "is_begun",
+        "job",
+        "progress",
         "question",
         "read",
         "record",
@@ -55,6 +66,7 @@ class Call:
     traceparent: str
     deadline: float | None
     read: Callable[[], Question]
+    job: Job
     record: Invocation
     caller: Caller
     question: Question
@@ -62,6 +74,7 @@ class Call:
     contract: Any
     arguments_json: str
     is_begun: bool
+    progress: Mapping[str, Any]
 
     def __init__(
         self, *, authorization: str, traceparent: str, deadline: float | None, read: Callable[[], Question]
@@ -71,3 +84,4 @@ class Call:
         self.deadline = deadline
         self.read = read
         self.is_begun = False
+        self.progress = {}

@@ -57,7 +57,10 @@ class Usage:
 
 @dataclass(slots=True)
 class Invocation:
-    """One execution as recorded. Times are microseconds since the epoch; 0 and "" mean not set."""
+    """One execution as recorded. Times are microseconds since the epoch; 0 and "" mean not set.
+
+    `attempt` counts the attempts of the job `job_id`; it is 1 for a call of its own.
+    """
 
     invocation_id: str
     trace_id: str
@@ -79,3 +82,5 @@ class Invocation:
     failure: Failure | None = None
     usage: Usage = field(default_factory=Usage)
     interrupted: bool = False
+    job_id: str = ""
+    attempt: int = 1

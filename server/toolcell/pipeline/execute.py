@@ -28,15 +28,18 @@ class Execute:
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Returns the outcome; raises only when no cell could take the call."""
         record, tool = call.record, call.tool
-        request = Request(record.invocation_id, record.tool_call_id, 1, call.arguments_json)
+        request = Request(record.invocation_id, record.tool_call_id, record.attempt, call.arguments_json)
 
         def emit(kind: EventKind, body: Mapping[str, Any]) -> None:
             self._traces.append(record.invocation_id, Event(self._clock.wall(), kind, body))
+            if kind is EventKind.PROGRESS:
+                call.progress = body
 
         reply = await self._cells.run(tool, request, self._deadline(call), emit)
         record.start_time, record.usage = reply.start_time, reply.usage
         if reply.fault is not None:
-            return Outcome(failure=reply.fault.failure(is_retry_safe=tool.idempotency.is_retry_safe))
+            is_safe = tool.idempotency.is_retry_safe
+            return Outcome(failure=reply.fault.failure(is_retry_safe=is_safe, attempt=record.attempt))
         return self._answer(call, reply, emit)
 
     def _deadline(self, call: Call) -> float:
@@ -60,7 +63,8 @@ class Execute:
                 {"field": v.field, "description": v.description, "rule": v.rule} for v in fault.violations
             ]
             emit(EventKind.EXCEPTION, {"type": fault.reason, "message": fault.message, "violations": found})
-            return Outcome(failure=fault.failure())
+            return Outcome(failure=fault.failure(attempt=call.record.attempt))
         if len(output_json) > tool.output_limit_bytes:
-            return Outcome(failure=OutputTooLarge(tool=tool.name, limit=tool.output_limit_bytes).failure())
+            excess = OutputTooLarge(tool=tool.name, limit=tool.output_limit_bytes)
+            return Outcome(failure=excess.failure(attempt=call.record.attempt))
         return Outcome(output_json)

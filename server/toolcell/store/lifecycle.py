@@ -9,6 +9,7 @@ from toolcell.model.errors import PlatformFault
 from toolcell.store.drain import Drain, apply
 from toolcell.store.home import Home
 from toolcell.store.interface import Database, Retention, StoreUnusable, Tokens, Traces
+from toolcell.store.jobs import JobTable
 from toolcell.store.retention import Pruner
 from toolcell.store.spool import LIMIT_BYTES, Entry, Spool, discard, recover
 from toolcell.store.tokens import TokenTable
@@ -30,6 +31,7 @@ class Store:
         self._drain = Drain(spool, database, plan)
         self.tokens: Final[Tokens] = TokenTable(database)
         self.traces: Final[Traces] = TraceTable(spool, self._drain, database, clock)
+        self.jobs: Final = JobTable(database)
         self.pruner: Final = Pruner(database, clock, retention)
         self.interrupted = 0
 

@@ -11,21 +11,22 @@ from toolcell.model.span import Event, EventKind, Invocation, State
 from toolcell.store.drain import Drain
 from toolcell.store.interface import Database, Statement, TraceFilter
 from toolcell.store.rows import event_from, event_row, failure_json, invocation_from, invocation_row, storable
+from toolcell.store.selection import Selection
 from toolcell.store.spool import Entry, Spool
 
-_CONDITIONS: Final = (
-    ("tool", "tool = :tool"),
-    ("caller", "caller = :caller"),
-    ("state", "state = :state"),
-    ("tool_call_id", "tool_call_id = :tool_call_id AND tool_call_id <> ''"),  # the index leaves "" out
-    ("trace_id", "trace_id = :trace_id"),
-    ("create_time_from", "create_time >= :create_time_from"),
-)
-"""What a filter's field means in SQL, when it is set."""
-
-_LABEL: Final = (
-    "JOIN label AS label{0} ON label{0}.invocation_id = invocation.invocation_id"
-    " AND label{0}.key = :key{0} AND label{0}.value = :value{0}"
+SELECTION: Final = Selection(
+    table="invocation",
+    key="invocation_id",
+    labels="label",
+    conditions=(
+        ("tool", "tool = :tool"),
+        ("caller", "caller = :caller"),
+        ("state", "state = :state"),
+        ("tool_call_id", "tool_call_id = :tool_call_id AND tool_call_id <> ''"),  # the index leaves "" out
+        ("trace_id", "trace_id = :trace_id"),
+        ("create_time_from", "create_time >= :create_time_from"),
+        ("job_id", "job_id = :job_id AND job_id <> ''"),  # as tool_call_id
+    ),
 )
 
 
@@ -99,7 +100,7 @@ class TraceTable:
     async def page(self, chosen: TraceFilter, before: str, limit: int) -> list[Invocation]:
         """Returns at most `limit` records older than `before`, newest first."""
         await self._drain.flush()
-        parameters, parts = select(chosen, before)
+        parameters, parts = SELECTION.of(chosen, before)
         rows = await self._database.query("page_invocations", parameters | {"limit": limit}, parts)
         return [invocation_from(row) for row in rows]
 
@@ -126,23 +127,6 @@ def _unrecorded(record: Invocation, running: _Running) -> dict[str, Any]:
 def _lost(tool: str, retry_safe: bool) -> str:  # noqa: FBT001 - as a row has it
     fault = NodeLost if retry_safe else OutcomeUnknown
     return failure_json(fault(tool=tool).failure())
-
-
-def select(chosen: TraceFilter, before: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the parameters of `page_invocations` and what fills its places."""
-    fields = {name: getattr(chosen, name) for name, _ in _CONDITIONS}
-    parameters = {name: value for name, value in fields.items() if value}
-    conditions = [condition for name, condition in _CONDITIONS if name in parameters]
-    cursor = "label0.invocation_id" if chosen.labels else "invocation.invocation_id"
-    if before:
-        parameters["before"] = before
-        conditions.append(f"{cursor} < :before")
-    joins = []
-    for number, (key, value) in enumerate(chosen.labels.items()):
-        joins.append(_LABEL.format(number))
-        parameters |= {f"key{number}": key, f"value{number}": value}
-    parts = {"joins": " ".join(joins), "conditions": " AND ".join(conditions) or "1 = 1", "cursor": cursor}
-    return parameters, parts
 
 
 def plan(entries: Sequence[Entry]) -> list[Statement]:

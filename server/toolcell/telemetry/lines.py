@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -131,12 +132,14 @@ class LibraryLog(logging.Handler):
 
 
 def say(out: TextIO, line: str) -> None:
-    """Writes a line where somebody may read it, and never raises.
+    """Writes a line where somebody may read it; never raises, and never waits for a reader that is stuck.
 
-    A call that ran must not fail because a terminal was closed or the log's disk is full: the trace has it.
+    A call that ran must not fail because a terminal was closed or the log's disk is full, and no deadline be
+    missed because a pager or a log collector stands still: the trace has it.
     """
     try:
-        print(line, file=out, flush=True)
+        if _is_ready(out):
+            print(line, file=out, flush=True)
     except BrokenPipeError:  # nobody will read again, and the interpreter flushes once more at its end
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -144,3 +147,14 @@ def say(out: TextIO, line: str) -> None:
             os.close(nowhere)
     except (OSError, ValueError):  # a full disk, or a character this terminal's encoding does not have
         return
+
+
+def _is_ready(out: TextIO) -> bool:
+    """Tells whether a line can be written without waiting: a pipe then has room for at least 4 KiB."""
+    try:
+        number = out.fileno()
+    except OSError:  # no file: text in memory
+        return True
+    poll = select.poll()
+    poll.register(number, select.POLLOUT)
+    return bool(poll.poll(0))

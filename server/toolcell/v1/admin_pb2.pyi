@@ -83,8 +83,9 @@ class Grants(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names groups of RPCs: `invoke` (ToolService), `traces` (TraceService, own records), `traces.all` (everybody's records)
-        and `admin` (AdminService). At least one.
+        """Names groups of RPCs: `invoke` (ToolService), `jobs` (JobService, own jobs; starting one needs `invoke` too), `jobs.all`
+        (everybody's jobs), `traces` (TraceService, own records), `traces.all` (everybody's records) and `admin` (AdminService).
+        At least one.
         """
 
     @_builtins.property

@@ -139,6 +139,7 @@ class InvocationFilter(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FROM_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
     """Matches the tool's name exactly."""
     caller: _builtins.str
@@ -149,6 +150,8 @@ class InvocationFilter(_message.Message):
     """Matches the model's tool call id exactly."""
     trace_id: _builtins.str
     """Matches the trace id exactly."""
+    job_id: _builtins.str
+    """Matches the attempts of this job."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Matches each of these labels exactly."""
@@ -167,10 +170,11 @@ class InvocationFilter(_message.Message):
         trace_id: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time_from: _timestamp_pb2.Timestamp | None = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time_from", b"create_time_from", "labels", b"labels", "state", b"state", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "create_time_from", b"create_time_from", "job_id", b"job_id", "labels", b"labels", "state", b"state", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

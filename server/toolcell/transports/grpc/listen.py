@@ -21,7 +21,8 @@ class Listen:
     """How to listen: `HOST:PORT` (port 0 = any), PEM files for TLS, and for mTLS the CA of the clients.
 
     `message_bytes` bounds a request and `calls` how many are in flight. Plaintext off loopback needs
-    `insecure`: a token would cross the network readable.
+    `insecure`: a token would cross the network readable. `reflection` says who may read the contracts: `open`
+    (everybody), `token` (callers, what they are granted) or `off`.
     """
 
     address: str
@@ -31,6 +32,7 @@ class Listen:
     message_bytes: int = 4 * MIB
     calls: int = 1000
     insecure: bool = False
+    reflection: str = "token"
 
 
 def options(listen: Listen) -> tuple[tuple[str, int], ...]:

@@ -1,0 +1,82 @@
+"""StartJob is acknowledged when the job is on disk: against a bare group commit in the same run."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from tests.bench.commits import SERVER, GroupCommit
+from tests.bench.conftest import Report
+from tests.bench.workspace import Running, bare, make, serve
+from toolcell.v1 import job_service_pb2 as pb
+from toolcell.v1 import job_service_pb2_grpc as rpc
+
+CLIENTS, SECONDS, ROUNDS = 32, 1.0, 3
+REQUEST = pb.StartJobRequest(tool="add0", arguments_json='{"a": 2, "b": 3}')
+HOLD = "import time\ndef handler(arguments, cell):\n    time.sleep(3600)\n"
+ONE_SLOT = """timeout = "1h"
+[pool]
+warm = 1
+max = 1
+[rate]
+per_caller = "100000/s"
+per_tool = "100000/s"
+burst = 100000
+"""
+
+
+async def _rate(one: Callable[[], Awaitable[object]]) -> float:
+    """Returns how many of these are answered a second, when so many clients ask without a pause."""
+    done, end = 0, time.perf_counter() + SECONDS
+
+    async def ask() -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            await one()
+            done += 1
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(ask() for _ in range(CLIENTS)))
+    return done / (time.perf_counter() - begun)
+
+
+async def _bare(path: Path) -> float:
+    """Commits rows as quickly as the disk lets it, without any server."""
+    commit, loop = GroupCommit(path), asyncio.get_running_loop()
+
+    async def keep() -> None:
+        done = loop.create_future()
+        commit.keep("x" * 500, lambda: loop.call_soon_threadsafe(done.set_result, None))
+        await done
+
+    return await _rate(keep)
+
+
+async def _over_grpc(server: Running, floor: str) -> tuple[float, float]:
+    """Returns StartJob's rate and that of the bare server, the better of several rounds in turn."""
+    payload = REQUEST.SerializeToString()
+    async with grpc.aio.insecure_channel(server.address) as channel, grpc.aio.insecure_channel(floor) as bare:
+        start = rpc.JobServiceStub(channel).StartJob
+        keep: Any = bare.unary_unary("/Echo/Keep")
+        await start(REQUEST, metadata=server.metadata)
+        ours, least = [], []
+        for _ in range(ROUNDS):
+            least.append(await _rate(lambda: keep(payload)))
+            ours.append(await _rate(lambda: start(REQUEST, metadata=server.metadata)))
+    return max(ours), max(least)
+
+
+def test_start_job_acknowledgements(tmp_path: Path, report: Report) -> None:
+    folder = make(tmp_path / "work", 1)
+    (folder / "handlers/add0/handler.py").write_text(HOLD)
+    (folder / "handlers/add0/cell.toml").write_text(ONE_SLOT)
+    rows = asyncio.run(_bare(tmp_path / "bare.db"))
+    report("bare group commits in process, 32 callers", rows, "rows/s")
+    root = str(Path(__file__).parents[2])
+    with serve(folder) as server, bare(SERVER, str(tmp_path / "floor.db"), root) as address:
+        ours, floor = asyncio.run(_over_grpc(server, address))
+    report("StartJob acks against the bare commit in process", ours, "jobs/s", floor=rows)
+    report("StartJob acks, 32 clients", ours, "jobs/s", floor=floor, least=0.5)
