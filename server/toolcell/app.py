@@ -18,7 +18,7 @@ from toolcell import __version__
 from toolcell.cells import containment
 from toolcell.cells.pool import Cells
 from toolcell.config import Config
-from toolcell.contracts.catalog import Catalog, Changes
+from toolcell.contracts.catalog import Catalog
 from toolcell.jobs.engine import JobEngine
 from toolcell.jobs.ledger import JobLedger
 from toolcell.model.caller import Grants
@@ -32,6 +32,7 @@ from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
 from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
+from toolcell.reload import Reload
 from toolcell.store.interface import Retention, StoreUnusable
 from toolcell.store.lifecycle import Store
 from toolcell.store.sqlite import open_store
@@ -56,6 +57,7 @@ class Rooms:
     tokens: TokenBook
     catalog: Catalog
     cells: Cells
+    reload: Reload
     corridor: Corridor
     jobs: JobEngine
 
@@ -113,7 +115,8 @@ async def _serve(config: Config) -> None:
         except StartError:
             await server.drain(0)
             raise
-        await stop.wait()
+        async with rooms.reload.following(config.protos, config.handlers, when=config.is_dev):
+            await stop.wait()
         stop.clear()
         rooms.lines.event("draining", "stopping: calls in flight may finish; the signal again stops at once")
         await _drain((server, rooms.jobs), stop, config.grace_seconds)
@@ -140,15 +143,16 @@ async def _build(config: Config) -> AsyncIterator[Rooms]:
         tokens = TokenBook(store.tokens, clock, "dev" if config.is_dev else "live")
         await tokens.load()
         await _accept_admin(config, tokens, clock)
-        catalog = Catalog(config.protos, config.handlers, ceiling=config.ceiling, isolation_level=level)
+        catalog = _catalog(config, level)
         await catalog.load()
         cells = Cells(clock=clock, level=level, max_zygotes=config.zygotes, idle_seconds=config.idle_seconds)
         snapshot, log = (lambda: catalog.snapshot), (lambda text: lines.event("error", text))
         gate = Gate(tokens, clock, Strangers(clock, lines.strangers))
         corridor = Corridor(gate, tokens, snapshot, cells, store.traces, clock, lines.invocation, log)
         jobs = JobEngine(corridor, store.jobs, most_waits=config.calls // 2)
+        reload = Reload(catalog, cells, lines)
         try:
-            yield Rooms(config, clock, lines, store, tokens, catalog, cells, corridor, jobs)
+            yield Rooms(config, clock, lines, store, tokens, catalog, cells, reload, corridor, jobs)
         finally:
             await cells.close()
 
@@ -185,6 +189,14 @@ async def _accept_admin(config: Config, tokens: TokenBook, clock: Clock) -> None
         raise StartError(f"admin.token_file: {wrong}") from None
 
 
+def _catalog(config: Config, level: int) -> Catalog:
+    copies, ceiling = config.state / "copies", config.ceiling
+    try:
+        return Catalog(config.protos, config.handlers, ceiling=ceiling, isolation_level=level, copies=copies)
+    except OSError as wrong:
+        raise StartError(f"{copies}: handlers cannot be copied there: {wrong.strerror}.") from None
+
+
 def _level(config: Config) -> int:
     """Returns the isolation level of this machine; refuses to go on below the required one."""
     level = containment.highest_level()
@@ -198,17 +210,6 @@ def _level(config: Config) -> int:
 
 
 def _services(rooms: Rooms) -> Services:
-    change = asyncio.Lock()
-
-    async def reload() -> Changes:
-        async with change:
-            changes = await rooms.catalog.load()
-            served = rooms.catalog.snapshot.entries.values()
-            rooms.cells.retire({entry.tool.revision for entry in served})
-        counts = {"changed": len(changes.changed), "problems": len(changes.problems)}
-        rooms.lines.event("reloaded", "tools were reloaded", **counts)
-        return changes
-
     return Services(
         invoke=invoke(rooms.corridor),
         start_job=enqueue(rooms.corridor, rooms.jobs.accept),
@@ -217,7 +218,7 @@ def _services(rooms: Rooms) -> Services:
         tokens=rooms.tokens,
         traces=rooms.store.traces,
         catalog=rooms.catalog,
-        reload=reload,
+        reload=rooms.reload,
         clock=rooms.clock,
         level=rooms.cells.level,
         log=rooms.corridor.log,

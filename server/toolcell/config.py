@@ -98,7 +98,7 @@ SETTINGS: Final = (
         "state.directory",
         _file,
         Path(".toolcell"),
-        "folder of the database and the spool; one server owns it",
+        "folder of the database, the spool and the handlers' copies; one server owns it",
     ),
     Setting("grpc.listen", _text, "127.0.0.1:7333", "HOST:PORT to serve gRPC on; port 0 takes a free one"),
     Setting("grpc.certificate", _file, None, "PEM file of the server's certificate chain; turns TLS on"),

@@ -36,6 +36,7 @@ class Server:
         self.folder = folder
         self.lines: list[str] = []
         self._ready = threading.Event()
+        self._said = threading.Condition()
         self._process = subprocess.Popen(
             command,
             cwd=folder,
@@ -72,11 +73,30 @@ class Server:
         assert self._process.stdout
         with self._process.stdout as output:
             for line in output:
-                self.lines.append(line)
+                with self._said:
+                    self.lines.append(line)
+                    self._said.notify_all()
                 if ready in line:
                     self._ready.set()
         self._process.wait()
         self._ready.set()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def line_with(self, text: str, after: int = 0) -> str:
+        """Waits until the server printed a line with a text, beyond its first `after` lines; returns it."""
+        found: list[str] = []
+
+        def is_said() -> bool:
+            found[:] = [line for line in self.lines[after:] if text in line]
+            return bool(found)
+
+        with self._said:
+            if not self._said.wait_for(is_said, timeout=30):
+                raise AssertionError(f"no line with {text!r} in:\n" + "".join(self.lines))
+        return found[0]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Sends a signal, waits for the end, and returns the exit code."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from toolcell.cli.completion import tool_names
 from toolcell.cli.session import Session
 from toolcell.cli.text import pretty
 from toolcell.model import quantity
@@ -54,7 +55,9 @@ def listing_options(group: str) -> Callable[[Callable[..., Any]], Callable[..., 
     """Gives a verb the options that choose records; those of other callers need the grant group."""
     everybody = f"Only this caller's; others' need the group {group}."
     options = (
-        click.option("--tool", default="", metavar="NAME", help="Only this tool's."),
+        click.option(
+            "--tool", default="", metavar="NAME", shell_complete=tool_names, help="Only this tool's."
+        ),
         click.option(
             "--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state."
         ),

@@ -89,7 +89,8 @@ def _found(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         relative = Path(folder).relative_to(root)
-        yield from ((relative / name).as_posix() for name in sorted(files) if name.endswith(".proto"))
+        wanted = sorted(name for name in files if name.endswith(".proto") and not name.startswith("."))
+        yield from ((relative / name).as_posix() for name in wanted)
 
 
 def _examine(path: Path) -> tuple[tuple[str, str] | None, bytes]:

@@ -208,7 +208,7 @@ async def test_a_wrong_policy_is_a_problem_of_its_tool(tmp_path: Path) -> None:
     files = {**GOOD, "handlers/find_customer/cell.toml": "[pool]\nwram = 1"}
     snapshot = await loaded(tmp_path, files)
     assert causes(snapshot) == {"find_customer": Cause.POLICY_INVALID, "get_http_status": None}
-    assert problem(snapshot, "find_customer").where == "handlers/find_customer/cell.toml:2"
+    assert problem(snapshot, "find_customer").where == "handlers/find_customer/cell.toml:2:1"
 
 
 async def test_another_runtime_is_a_problem_of_its_tool(tmp_path: Path) -> None:
