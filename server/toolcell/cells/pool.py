@@ -4,18 +4,20 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from toolcell.cells.cell import Cell, CellLostError
 from toolcell.cells.ending import Ending
 from toolcell.cells.faults import judge
+from toolcell.cells.refusals import no_process, still_starting, told, unavailable
 from toolcell.cells.relay import Emit, Relay
 from toolcell.cells.setup import setup
 from toolcell.cells.zygote import Owner, Why, Zygote, ZygoteEndedError
 from toolcell.model.clock import Clock
 from toolcell.model.errors import HandlerFault, ServerDraining, ServerOverloaded, ToolUnavailable
 from toolcell.model.span import Usage
-from toolcell.model.tool import Cause, Tool
+from toolcell.model.tool import Tool, Unavailable
 from toolcell.wire.frames import encode
 
 _BACKOFF_SECONDS: Final = 1.0
@@ -98,10 +100,28 @@ class Cells:
         try:
             await zygote.fill()
         except ZygoteEndedError as error:
-            raise self._unavailable(tool, error) from error
+            raise unavailable(tool, error) from error
         except OSError as error:
-            raise _no_process(tool, error) from error
+            raise no_process(tool, error) from error
         self._broken.pop((tool.name, tool.revision), None)
+
+    async def fault_of(self, tool: Tool) -> Unavailable | None:
+        """Prepares a tool and returns what keeps it from running; None if nothing does, or nobody can say."""
+        try:
+            await self.prepare(tool)
+        except (ServerOverloaded, ServerDraining):
+            return None
+        except ToolUnavailable as refusal:
+            return told(tool, refusal)
+        return None
+
+    def is_warm(self, name: str) -> bool:
+        """Tells whether a zygote of a tool is there, at whatever revision."""
+        return any(tool == name for tool, _ in self._zygotes)
+
+    def directories(self) -> set[Path]:
+        """Returns the handlers' directories that a living zygote, or a call in one of its cells, may read."""
+        return {zygote.tool.directory for zygote in (*self._zygotes.values(), *self._leaving)}
 
     async def run(self, tool: Tool, request: Request, deadline: float, emit: Emit) -> Reply:
         """Runs one call in a fresh cell, until `deadline` (monotonic seconds) at the latest.
@@ -168,7 +188,7 @@ class Cells:
             except ZygoteEndedError:
                 continue  # the next look finds another zygote, or why there is none
             except OSError as error:
-                raise _no_process(tool, error) from error
+                raise no_process(tool, error) from error
             self._broken.pop((tool.name, tool.revision), None)
             return cell
 
@@ -188,20 +208,20 @@ class Cells:
             except ZygoteEndedError as error:
                 if error.why in (Why.THREADED, Why.RETIRED):
                     continue  # there is, or will be, another one
-                raise self._unavailable(tool, error) from error
+                raise unavailable(tool, error) from error
 
     def _open(self, tool: Tool, key: _Key) -> Zygote:
         if self._is_closed:
             raise ServerDraining
         if (broken := self._broken.get(key)) and self._clock.monotonic() < broken.until:
-            raise self._unavailable(tool, broken.error)
+            raise unavailable(tool, broken.error) from broken.error
         self._make_room()
         preload = tool.policy.preload and key not in self._threaded
         fields = setup(tool, preload=preload, landlock_abi=self._landlock_abi)
         try:
             zygote = Zygote(tool, fields, Owner(self._on_ended, self._on_idle))
         except OSError as error:
-            raise _no_process(tool, error) from error
+            raise no_process(tool, error) from error
         self._zygotes[key] = zygote
         self._watch(zygote, self._idle_seconds)
         return zygote
@@ -257,19 +277,8 @@ class Cells:
         next try: then the tool is what the caller should hear of.
         """
         if broken := self._broken.get((tool.name, tool.revision)):
-            return self._unavailable(tool, broken.error)
-        said = f"{tool.name} was still starting when the call's time was up; nothing was run. Call it again."
-        return ServerOverloaded(said, retry_after=_RETRY_SECONDS)
-
-    def _unavailable(self, tool: Tool, error: ZygoteEndedError) -> ToolUnavailable:
-        if error.why is Why.IMPORT:
-            said = f"The handler of {tool.name} does not import: {error.reason}. Correct it and reload."
-        else:
-            said = f"The zygote of {tool.name} ended: {error.reason}. It is tried again shortly."
-        refusal = ToolUnavailable(said, tool=tool.name, cause=Cause.HANDLER_IMPORT_FAILED)
-        if error.stack:
-            refusal.add_note(error.stack)
-        return refusal
+            return unavailable(tool, broken.error)
+        return still_starting(tool)
 
 
 def _call(request: Request, seconds: float, output_limit: int) -> bytes:
@@ -290,8 +299,3 @@ def _reply(tool: Tool, ending: Ending, relay: Relay, start_time: int) -> Reply:
     if fault or ending.frame is None:
         return Reply(None, fault, ending.usage, start_time)
     return Reply(answer["value"], None, ending.usage, start_time, ending.frame.size)
-
-
-def _no_process(tool: Tool, error: OSError) -> ServerOverloaded:
-    said = f"No process could be started for {tool.name}: {error.strerror}."
-    return ServerOverloaded(said, retry_after=_RETRY_SECONDS)

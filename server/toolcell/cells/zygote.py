@@ -56,13 +56,14 @@ class Why(StrEnum):
 
 
 class ZygoteEndedError(Exception):
-    """The zygote is gone; nothing was run. `reason` is for the operator, `stack` may be empty."""
+    """The zygote is gone; nothing was run. `reason` is for the operator, `stack` and `where` may be empty."""
 
-    def __init__(self, why: Why, reason: str, stack: str = "") -> None:
+    def __init__(self, why: Why, reason: str, stack: str = "", where: str = "") -> None:
         super().__init__(reason)
         self.why = why
         self.reason = reason
         self.stack = stack
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,4 +310,5 @@ class Zygote:
 
 def _import_failed(frame: Frame) -> ZygoteEndedError:
     fields = frame.fields
-    return ZygoteEndedError(Why.IMPORT, f"{fields['type']}: {fields['message']}", fields["stack"])
+    said, where = f"{fields['type']}: {fields['message']}", fields["where"][:200]
+    return ZygoteEndedError(Why.IMPORT, said, fields["stack"], where)

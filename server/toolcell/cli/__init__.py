@@ -26,8 +26,11 @@ VERBS = {
     "job": "jobs",
     "runs": "records",
     "trace": "records",
+    "tail": "tail",
     "token": "tokens",
+    "db": "db",
     "doctor": "doctor",
+    "completion": "completion",
     "version": "version",
 }
 """Every verb and the module that has it; a module is imported when its verb is used."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from toolcell.cli.completion import tool_names
 from toolcell.cli.session import Session
 from toolcell.cli.text import pretty
 from toolcell.model import quantity
@@ -54,7 +55,9 @@ def listing_options(group: str) -> Callable[[Callable[..., Any]], Callable[..., 
     """Gives a verb the options that choose records; those of other callers need the grant group."""
     everybody = f"Only this caller's; others' need the group {group}."
     options = (
-        click.option("--tool", default="", metavar="NAME", help="Only this tool's."),
+        click.option(
+            "--tool", default="", metavar="NAME", shell_complete=tool_names, help="Only this tool's."
+        ),
         click.option(
             "--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state."
         ),
@@ -94,6 +97,11 @@ def show_json(value: Any) -> None:
 def word_of(enum: Any, number: int, prefix: str) -> str:
     """Returns the name of an enum's value without its prefix; the number itself for one of a newer server."""
     return enum.Name(number).removeprefix(prefix) if number in enum.values() else str(number)
+
+
+def show_event(event: Any) -> None:
+    """Prints an event as JSON on one line, on a terminal too."""
+    click.echo(json.dumps(as_data(event), ensure_ascii=False))
 
 
 def as_data(message: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolcell.cli.arguments import ArgumentError, typed
+from toolcell.cli.completion import tool_names
 from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.options import label
 
@@ -17,7 +18,7 @@ INPUT_BYTES = 4 << 20
 """The most that is read from a file or stdin: no server takes more."""
 
 OPTIONS = (
-    click.argument("tool"),
+    click.argument("tool", shell_complete=tool_names),
     click.argument("arguments", metavar="[JSON | @FILE | -]", required=False),
     click.option(
         "-a",

@@ -186,4 +186,5 @@ def problem_message(problem: Problem) -> admin_pb2.ToolProblem:
         message=problem.message,
         location=problem.where,
         remedy=problem.remedy,
+        served_revision=problem.served,
     )
