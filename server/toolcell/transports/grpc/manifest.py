@@ -70,7 +70,7 @@ class Manifest:
 
 def _render(dialect: dialects.Dialect, entry: Entry) -> tuple[str, v1.ManifestVerdict]:
     """Returns a tool's text, "" when it is left out, and the verdict on it."""
-    rendered = dialect.render(entry)
+    rendered = dialects.render(dialect, entry)
     return rendered.text, v1.ManifestVerdict(
         tool=entry.tool.name, fit=_FITS[rendered.fit], notes=rendered.notes
     )
