@@ -36,10 +36,17 @@ def find_server() -> tuple[str, str]:
 
 
 def connect(address: str) -> grpc.aio.Channel:
-    """Opens a channel: with TLS, but for a server on this machine."""
-    if address.rpartition(":")[0] in ("127.0.0.1", "[::1]", "localhost"):
+    """Opens a channel, with TLS but for a server on this machine without TOOLCELL_CA.
+
+    TOOLCELL_CA are certificates to trust, TOOLCELL_CERT and TOOLCELL_KEY the client's own, all PEM files.
+    """
+    ca, key, certificate = (
+        Path(path).read_bytes() if (path := os.environ.get(name)) else None
+        for name in ("TOOLCELL_CA", "TOOLCELL_KEY", "TOOLCELL_CERT")
+    )
+    if ca is None and address.rpartition(":")[0] in ("127.0.0.1", "[::1]", "localhost"):
         return grpc.aio.insecure_channel(address, (("grpc.enable_http_proxy", 0),))
-    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials())
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(ca, key, certificate))
 
 
 class Agent:

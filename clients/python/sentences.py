@@ -4,29 +4,16 @@ A gRPC status message is for whoever runs the agent; a model gets one of these s
 A status that it can do nothing about, such as a wrong token, is missing here on purpose.
 """
 
+import json
+from pathlib import Path
+
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "toolcell.dev"
 
-LATER = "Temporary problem, nothing was done. Try again in a moment."
-SLOWER = "Too many calls. Wait {retry_after} s, then call again once."
-
-SENTENCES = {
-    "TOOL_FORBIDDEN": "You may not use {tool}. Do not retry; use another way.",
-    "TOOL_NOT_FOUND": "There is no tool {tool}. Available: {near}.",
-    "INPUT_INVALID": "Arguments rejected: {violations}. Correct these fields and call again.",
-    "INPUT_TOO_LARGE": "Input is {size} bytes, the limit is {limit}. Send less.",
-    "RATE_LIMITED": SLOWER,
-    "CONCURRENCY_LIMITED": SLOWER,
-    "QUEUE_FULL": SLOWER,
-    "TOOL_UNAVAILABLE": "{tool} is not available: it is not set up correctly on the server. Do not retry.",
-    "SERVER_OVERLOADED": LATER,
-    "SERVER_DRAINING": LATER,
-    "STORE_UNAVAILABLE": LATER,
-    "STORE_FULL": LATER,
-    "INTERNAL_ERROR": "Internal error {request_id}.",
-}
+SENTENCES = json.loads((Path(__file__).parents[1] / "sentences.json").read_text("utf-8"))
+"""Templates by reason; the clients in other languages read the same file."""
 
 UNFINISHED = "{tool} did not finish in time and was stopped. It may or may not have taken effect."
 

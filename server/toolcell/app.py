@@ -26,6 +26,7 @@ from toolcell.pipeline.contract import sentence
 from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.invoke import invoke
 from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, StoreUnusable
 from toolcell.store.lifecycle import Store
@@ -184,7 +185,7 @@ def _level(config: Config) -> int:
 
 def _services(rooms: Rooms) -> Services:
     change = asyncio.Lock()
-    gate = Gate(rooms.tokens, rooms.clock)
+    gate = Gate(rooms.tokens, rooms.clock, Strangers(rooms.clock, rooms.lines.strangers))
 
     def log(text: str) -> None:
         rooms.lines.event("error", text)
@@ -231,6 +232,7 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
         message_bytes=config.message_bytes,
         calls=config.calls,
         insecure=config.insecure,
+        reflection=config.reflection,
     )
     choices = [listen, replace(listen, address=f"{host}:0")] if config.is_any_port else [listen]
     trouble = ""
@@ -273,12 +275,10 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
             f"The key or the address cannot be kept in {config.state}: {wrong}. Free its disk, or move away "
             "what stands in the place of dev.key or address."
         ) from None
-    notes = [
-        f"problem: {p.tool or 'file'}: {p.cause}: {sentence(p.where, p.message, p.remedy)}"
-        for p in snapshot.problems
+    interrupted = rooms.store.interrupted
+    problems = [
+        f"{p.tool or 'file'}: {p.cause}: {sentence(p.where, p.message, p.remedy)}" for p in snapshot.problems
     ]
-    if rooms.store.interrupted:
-        notes.insert(0, f"{rooms.store.interrupted} calls were interrupted when the last server died")
     text = welcome(
         __version__,
         address,
@@ -286,7 +286,8 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
         is_tls=config.certificate is not None,
         level=rooms.cells.level,
         tools=[name for name, entry in snapshot.entries.items() if entry.tool.unavailable is None],
-        notes=notes,
+        notes=[f"{interrupted} calls were interrupted when the last server died"] if interrupted else [],
+        problems=problems,
     )
     say(sys.stdout, text)
 

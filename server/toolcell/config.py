@@ -3,7 +3,6 @@
 Unknown keys are errors.
 """
 
-import ipaddress
 import os
 import re
 import tomllib
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from toolcell.model import quantity
+from toolcell.model.address import is_loopback
 from toolcell.model.tool import MIB, Limits
 
 DAY = 86_400.0
@@ -75,6 +75,15 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
+def _one_of(*words: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
 def _message(value: object) -> int:
     size = quantity.size(value)
     if not _LEAST_MESSAGE <= size <= _MOST_MESSAGE:
@@ -109,6 +118,14 @@ SETTINGS: Final = (
         _whole(1, 100_000),
         1000,
         "requests in flight at once; more are refused with SERVER_OVERLOADED",
+    ),
+    Setting(
+        "grpc.reflection",
+        _one_of("open", "token", "off"),
+        None,
+        "who may read the tools' contracts by reflection, and their health: `open` (everybody), `token` "
+        "(callers, what they are granted) or `off` (nobody; health as with `token`); default `token`, in dev "
+        "`open`",
     ),
     Setting(
         "isolation.required", _whole(2, 3), 2, "lowest isolation level; below it the server refuses to start"
@@ -155,6 +172,7 @@ class Config:
     insecure: bool
     message_bytes: int
     calls: int
+    reflection: str
     required_level: int
     zygotes: int
     idle_seconds: float
@@ -198,13 +216,6 @@ def load(
     return _check(values, is_dev=is_dev, is_any_port=is_dev and "grpc.listen" not in given)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _from_file(file: Path | None) -> dict[str, tuple[object, str]]:
     path = file or Path("toolcell.toml")
     if file is None and not path.exists():
@@ -244,7 +255,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
     host, colon, port = listen.rpartition(":")
     if not colon or not host or not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
         raise ConfigError(f"grpc.listen must be HOST:PORT, such as 127.0.0.1:7333; it is {listen!r}.")
-    if not values["grpc.certificate"] and not values["grpc.insecure"] and not _is_loopback(host):
+    if not values["grpc.certificate"] and not values["grpc.insecure"] and not is_loopback(host):
         raise ConfigError(
             f"grpc.listen {listen!r} is not loopback, and without TLS every token would cross the network "
             "in clear text. Give grpc.certificate and grpc.key, or --insecure when a proxy in front ends TLS."
@@ -260,6 +271,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         insecure=values["grpc.insecure"],
         message_bytes=values["grpc.message"],
         calls=values["grpc.calls"],
+        reflection=values["grpc.reflection"] or ("open" if is_dev else "token"),
         required_level=values["isolation.required"],
         zygotes=values["cells.zygotes"],
         idle_seconds=values["cells.idle"],

@@ -15,6 +15,7 @@ ROOMS = {
     "google": ("contracts", "transports", "cli"),
     "grpc": ("transports", "cli", "app"),
     "grpc_health": ("transports", "cli"),
+    "grpc_reflection": ("transports",),
     "grpc_status": ("transports", "cli"),
     "grpc_tools": ("contracts",),
     "protovalidate": ("contracts",),

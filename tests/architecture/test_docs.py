@@ -12,6 +12,7 @@ from toolcell.model.caller import GROUPS
 from toolcell.model.errors import ToolcellError
 from toolcell.model.span import EventKind
 from toolcell.model.tool import Cause
+from toolcell.transports.grpc.native import LABEL, OWN_CODES, TOOL_CALL_ID
 from toolcell.v1 import admin_service_pb2, tool_service_pb2, trace_service_pb2
 
 ROOT = Path(__file__).parents[2]
@@ -67,3 +68,14 @@ def test_every_command_is_in_the_clients_readme() -> None:
     context = click.Context(main)
     for name in main.list_commands(context):
         assert f"toolcell {name}" in text, name
+
+
+def test_the_codes_that_a_handler_may_choose_are_documented() -> None:
+    text = " ".join(PROTOS.split())
+    *most, last = sorted(OWN_CODES)
+    assert f"with one of the codes {', '.join(most)} or {last} has it" in text
+
+
+@pytest.mark.parametrize("key", [TOOL_CALL_ID, f"{LABEL}<key>", "toolcell-invocation-id"])
+def test_every_key_of_metadata_has_its_row(key: str) -> None:
+    assert f"| `{key}` |" in PROTOS

@@ -50,7 +50,11 @@ def test_the_scripts_are_programs_the_shell_can_read() -> None:
 
 @pytest.mark.parametrize(
     ("lock", "roots"),
-    [("requirements.lock", ("project", "dev")), ("protos/requirements.lock", ("generate",))],
+    [
+        ("requirements.lock", ("project", "dev")),
+        ("protos/requirements.lock", ("generate",)),
+        ("clients/requirements.lock", ("clients",)),
+    ],
 )
 def test_a_lock_is_hashed_and_holds_what_pyproject_asks_for(lock: str, roots: tuple[str, ...]) -> None:
     text = (ROOT / lock).read_text()

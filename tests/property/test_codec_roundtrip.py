@@ -13,7 +13,7 @@ from tests.contracts.workspace import attempt, contract
 from toolcell.contracts.codec.shapes import construct
 from toolcell.contracts.codec.walk import Direction, Walk
 from toolcell.contracts.contract import Contract
-from toolcell.model.errors import OutputInvalid, Violation
+from toolcell.model.errors import InputInvalid, OutputInvalid, Violation
 
 TOOLS = ("echo_everything", "echo_legacy", "tree", "free")
 RULES = {
@@ -145,3 +145,48 @@ def _places(value: Any) -> Any:
     for key, inner in items:
         yield value, key
         yield from _places(inner)
+
+
+@given(instances)
+def test_the_bytes_of_a_message_decode_to_what_its_json_does(pair: tuple[Contract, Any]) -> None:
+    entry, instance = pair
+    text = decoded(entry, json.dumps(instance))
+    assume(text is not None)
+    body = parsed(entry, json.dumps(instance)).SerializeToString()
+    assert json.loads(entry.decode_wire(body)) == json.loads(text or "")
+
+
+@given(instances)
+def test_an_answer_s_text_becomes_the_bytes_of_the_same_message(pair: tuple[Contract, Any]) -> None:
+    entry, instance = pair
+    assume(decoded(entry, json.dumps(instance)) is not None)
+    text = entry.encode(instance)
+    made = message_factory.GetMessageClass(entry.output).FromString(entry.encode_wire(text))
+    expected = message_factory.GetMessageClass(entry.output)()
+    json_format.Parse(text, expected, descriptor_pool=entry.definitions.pool)
+    assert made == expected
+
+
+def judged(entry: Contract, body: bytes) -> tuple[str, tuple[Violation, ...]]:
+    """Decodes a message's bytes; returns the canonical text or "", and the violations."""
+    try:
+        return entry.decode_wire(body), ()
+    except InputInvalid as refused:
+        return "", refused.violations
+
+
+@given(st.sampled_from(TOOLS), st.binary(max_size=60))
+def test_any_bytes_are_a_message_or_refused_in_words(tool: str, body: bytes) -> None:
+    text, violations = judged(contract(tool), body)
+    assert bool(text) != bool(violations)
+    assert {v.rule for v in violations} <= RULES | {"MALFORMED"}
+    assert all(v.description for v in violations)
+
+
+@given(instances, st.binary(min_size=1, max_size=10))
+def test_bytes_with_something_more_are_judged_too(pair: tuple[Contract, Any], more: bytes) -> None:
+    entry, instance = pair
+    assume(decoded(entry, json.dumps(instance)) is not None)
+    body = parsed(entry, json.dumps(instance)).SerializeToString() + more
+    text, violations = judged(entry, body)
+    assert violations or json.loads(entry.decode(text)) == json.loads(text)

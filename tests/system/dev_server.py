@@ -16,7 +16,7 @@ READY = "Ctrl-C stops it"
 
 def copy_workspace(folder: Path) -> Path:
     """Copies contracts, handlers and clients, and makes the customers' database."""
-    ignored = shutil.ignore_patterns("__pycache__", "customers.db")
+    ignored = shutil.ignore_patterns("__pycache__", "customers.db", "node_modules", "gen")
     for name in ("protos", "handlers", "clients"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     subprocess.run([sys.executable, folder / "handlers/search_customer/seed.py"], check=True)

@@ -112,7 +112,12 @@ def test_a_call_that_takes_too_long_is_given_up(server: Server) -> None:
 def test_ctrl_c_has_the_handler_killed(server: Server) -> None:
     sources = '["SOURCE_ORGANISATION", "SOURCE_PICTURE", "SOURCE_COUNTRY", "SOURCE_ROLE"]'
     arguments = f'{{"email": "a@example.com", "sources": {sources}}}'
-    command = [str(PROGRAMS / "toolcell"), "call", "enrich_customer", arguments, "--label", "test=ctrl-c"]
+    call = [str(PROGRAMS / "toolcell"), "call", "enrich_customer", arguments, "--label", "test=ctrl-c"]
+    command = [
+        "env",
+        "--default-signal=INT",
+        *call,
+    ]  # a shell's background jobs, and so these tests, may ignore it
     caller = subprocess.Popen(
         command,
         cwd=server.folder,

@@ -144,7 +144,8 @@ def test_a_token_made_without_a_server_is_held_to_the_servers_rules(
     )
     done = run_toolcell(tmp_path, *words, *wrong)
     assert (done.returncode, done.stdout) == (3, "")
-    assert field in done.stderr
+    assert done.stderr.splitlines()[0] == "error: the request is rejected (REQUEST_INVALID)"
+    assert done.stderr.splitlines()[1].startswith(f"  {field}")
     assert not (tmp_path / "toolcell.db").exists()
 
 

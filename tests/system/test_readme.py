@@ -10,7 +10,7 @@ import pytest
 from tests.system import documents
 from tests.system.dev_server import ROOT, Server, copy_workspace, environment
 
-PAGES = ("README.md", "clients/README.md", "handlers/README.md")
+PAGES = ("README.md", "clients/README.md", "clients/grpcurl/README.md", "handlers/README.md")
 
 
 @pytest.fixture
@@ -30,9 +30,15 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(900)  # one of them waits for the clients to be built
 @pytest.mark.parametrize("name", PAGES)
-def test_every_command_of_a_page_does_what_the_page_says(name: str, checkout: Path) -> None:
-    page = documents.read((ROOT / name).read_text())
+def test_every_command_of_a_page_does_what_the_page_says(
+    name: str, checkout: Path, request: pytest.FixtureRequest
+) -> None:
+    text = (ROOT / name).read_text()
+    if "./dev clients" in text:
+        (checkout / ".venv-clients").symlink_to(request.getfixturevalue("clients").parent)
+    page = documents.read(text)
     assert page.background == ("./dev run\n",)
     assert page.steps
     # pytest inside pytest finds some tests and stops there

@@ -127,7 +127,7 @@ def _not_text(error: UnicodeEncodeError) -> CommandError:
             "the command line holds bytes that are no UTF-8", exit_code=EXITS["usage"], hint=hint
         )
     what = f"the answer holds characters that {error.encoding} cannot show"
-    return CommandError(what, exit_code=EXITS["usage"], hint="set PYTHONIOENCODING=utf-8, or use --json")
+    return CommandError(what, exit_code=EXITS["usage"], hint="set PYTHONIOENCODING=utf-8")
 
 
 def _usage(error: click.ClickException) -> CommandError:

@@ -1,12 +1,12 @@
 """Which server a command speaks to, as whom, and over what kind of connection."""
 
-import ipaddress
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolcell.cli.errors import EXITS, CommandError
+from toolcell.model.address import is_loopback
 
 STATE = ".toolcell"
 
@@ -77,16 +77,6 @@ def host_of(address: str) -> str:
         hint = "write HOST:PORT, such as 127.0.0.1:7333 or [::1]:7333"
         raise CommandError(f"{address!r} is not the address of a server", exit_code=EXITS["usage"], hint=hint)
     return host.removeprefix("[").removesuffix("]")
-
-
-def is_loopback(host: str) -> bool:
-    """Tells whether a host is this machine by its name or number, without asking anyone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_own(directory: Path) -> bool:

@@ -133,7 +133,7 @@ def _offline(
 ) -> str:
     from toolcell import app
     from toolcell.model.caller import Grants
-    from toolcell.model.errors import ToolcellError
+    from toolcell.model.errors import CallerFault, PlatformFault
 
     grants = Grants(frozenset(groups), tools)
     try:
@@ -141,12 +141,17 @@ def _offline(
     except app.StartError as error:
         hint = "while a server runs, leave --state away and ask the server"
         raise CommandError(str(error), exit_code=EXITS["usage"], hint=hint) from None
-    except ToolcellError as error:
+    except PlatformFault as error:
+        hint = "`toolcell doctor` looks at the disk and the database"
+        raise CommandError(
+            error.message, exit_code=EXITS["server unreachable"], hint=hint, reason=error.reason
+        ) from None
+    except CallerFault as error:
         where = [f"{violation.field}: {violation.description}" for violation in error.violations]
         raise CommandError(
-            error.message,
+            "the request is rejected",
             exit_code=EXITS["invalid arguments"],
-            hint="correct it",
+            hint="correct what is named above",
             where=where,
             reason=error.reason,
         ) from None

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -52,6 +52,11 @@ class Catalog:
         self._ground = Ground(handlers.resolve().name, ceiling, isolation_level)
         self._contracts = _Contracts("", 0)
         self._change = asyncio.Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Has a function called after every swap of the snapshot, on the loop's thread."""
+        self._listeners.append(heard)
 
     async def load(self) -> Changes:
         """Reads the workspace anew and swaps the snapshot; calls on their way keep the one they have.
@@ -62,6 +67,8 @@ class Catalog:
             contracts, snapshot = await asyncio.to_thread(self._read)
             changes = compare(self.snapshot, snapshot)
             self._contracts, self.snapshot = contracts, snapshot
+        for heard in self._listeners:
+            heard()
         return changes
 
     def _read(self) -> tuple[_Contracts, Snapshot]:

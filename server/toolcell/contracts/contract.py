@@ -92,6 +92,24 @@ class Contract:
         """Turns what `decode` returned into the arguments that a model would send in a form; raises Unfit."""
         return printed(self.said(kind).step.apply(parse(canonical_json)))
 
+    def decode_wire(self, arguments: bytes) -> str:
+        """Turns the bytes of a request message into the same text that `decode` makes of its JSON.
+
+        A field without presence is always there, with its zero. A field number that the contract does not
+        know is a violation, as an unknown name is in JSON: what the caller meant by it would be lost. Raises
+        InputInvalid and InputTooLarge.
+        """
+        if len(arguments) > MOST_BYTES:
+            raise InputTooLarge(size=len(arguments), limit=MOST_BYTES)
+        try:
+            return self._arguments.from_wire(arguments)
+        except Broken as broken:
+            raise InputInvalid(violations=broken.violations, tool=self.tool) from None
+
+    def encode_wire(self, output_json: str) -> bytes:
+        """Turns text that `encode` made into the bytes of the response message."""
+        return self._answer.to_wire(output_json)
+
     def encode(self, value: object) -> str:
         """Turns a handler's JSON value into canonical ProtoJSON text, zeros printed.
 

@@ -18,14 +18,15 @@ from toolcell.contracts.rules import Rules
 class Definitions:
     """A private pool of compiled files, and what is read from it.
 
-    `refused` says why the pool did not take a file.
+    `files` are those it took, as the compiler gave them: with source info, which the pool forgets. `refused`
+    says why it did not take a file.
     """
 
     def __init__(self, files: Iterable[FileDescriptorProto]) -> None:
         self.pool = DescriptorPool()
         self.refused: dict[str, str] = {}
-        taken = [file for file in files if self._take(file)]
-        self.comments = Comments(taken)
+        self.files = {file.name: file for file in files if self._take(file)}
+        self.comments = Comments(self.files.values())
         self.options = Options(self.pool)
         self.rules = Rules(self.options)
         self.shapes = {direction: Shapes(self.options, direction) for direction in Direction}

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import Descriptor
 from toolcell.contracts.codec.shapes import construct
 from toolcell.contracts.codec.text import parse, printed
 from toolcell.contracts.codec.walk import MOST_VIOLATIONS, Direction, Enough, Reject, Walk
+from toolcell.contracts.codec.wire import UnknownNumbers, opened
 from toolcell.contracts.definitions import Definitions
 from toolcell.contracts.steps import Step
 from toolcell.model.errors import Violation
@@ -43,11 +44,27 @@ class Exchange:
             raise self._broken(reject) from None
         except Enough:
             raise Broken(walk.violations) from None
-        return self.value(value, walk.violations)
+        return self.value(value, undone=walk.violations)
 
-    def value(self, value: Any, undone: Sequence[Violation] = ()) -> str:
+    def from_wire(self, body: bytes) -> str:
+        """Exchanges the bytes of a message for canonical ProtoJSON text; raises Broken."""
+        try:
+            value = opened(self.descriptor, body)
+        except Reject as reject:
+            raise self._broken(reject) from None
+        except UnknownNumbers as unknown:
+            raise Broken(unknown.violations) from None
+        return self.value(value, Walk(is_wire=True))
+
+    def to_wire(self, text: str) -> bytes:
+        """Exchanges canonical ProtoJSON text for the bytes of the message."""
+        plain, wire = self._read(parse(text), Walk())
+        made: bytes = construct(self.descriptor, plain, wire).SerializeToString()
+        return made
+
+    def value(self, value: Any, walk: Walk | None = None, undone: Sequence[Violation] = ()) -> str:
         """Exchanges a JSON value for canonical ProtoJSON; raises Broken, also for what `undone` found."""
-        walk = Walk()
+        walk = walk or Walk()
         if not isinstance(value, dict):
             raise self._broken(Reject("NOT_OBJECT", "must be a JSON object"))
         try:

@@ -12,12 +12,16 @@ from toolcell.model.tool import Tool
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the caller asks: `arguments_json` is the text a model produced, not yet looked at."""
+    """What the caller asks: `arguments_json` is the text a model produced, not yet looked at.
+
+    From a native call the arguments come as `arguments_wire` instead: the bytes of the tool's own request.
+    """
 
     tool: str
     arguments_json: str = ""
     tool_call_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    arguments_wire: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

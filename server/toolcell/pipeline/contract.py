@@ -69,7 +69,11 @@ class Validate:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Decodes the arguments; raises InputInvalid with every violation at once."""
-        call.arguments_json = call.contract.decode(call.question.arguments_json)
+        question, contract = call.question, call.contract
+        if question.arguments_wire is None:
+            call.arguments_json = contract.decode(question.arguments_json)
+        else:
+            call.arguments_json = contract.decode_wire(question.arguments_wire)
         call.record.input_json = call.arguments_json
         return await proceed(call)
 

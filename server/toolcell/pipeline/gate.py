@@ -5,8 +5,9 @@ from typing import ClassVar
 from toolcell.model.call import Call, Outcome
 from toolcell.model.caller import Caller
 from toolcell.model.clock import Clock
-from toolcell.model.errors import RpcForbidden, TokenMissing
+from toolcell.model.errors import Refusal, RpcForbidden, TokenMissing
 from toolcell.pipeline.chain import Proceed, facts
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 
 _SCHEME = "bearer "
@@ -15,12 +16,34 @@ _SCHEME = "bearer "
 class Gate:
     """Turns `authorization` metadata into a caller, or refuses."""
 
-    def __init__(self, tokens: TokenBook, clock: Clock) -> None:
+    def __init__(self, tokens: TokenBook, clock: Clock, strangers: Strangers) -> None:
         self._tokens = tokens
         self._clock = clock
+        self._strangers = strangers
 
     def identify(self, authorization: str) -> Caller:
-        """Returns the caller a bearer token stands for; raises one of the Token* refusals."""
+        """Returns the caller a bearer token stands for; raises, and counts, one of the Token* refusals."""
+        try:
+            return self._verify(authorization)
+        except Refusal as refusal:
+            self._strangers.count(refusal.reason)
+            raise
+
+    def admit(self, authorization: str, group: str) -> Caller:
+        """Returns the caller when its token's grants name the RPC group; raises RpcForbidden when not."""
+        caller = self.identify(authorization)
+        require(caller, group)
+        return caller
+
+    def knows(self, authorization: str) -> bool:
+        """Tells whether `identify` would return a caller."""
+        try:
+            self._verify(authorization)
+        except Refusal:
+            return False
+        return True
+
+    def _verify(self, authorization: str) -> Caller:
         if authorization[: len(_SCHEME)].lower() != _SCHEME:
             raise TokenMissing(
                 "No bearer token came with the request. Send `authorization: Bearer tc_…` metadata; "
@@ -28,12 +51,6 @@ class Gate:
             )
         token = self._tokens.verify(authorization[len(_SCHEME) :].strip(), self._clock.wall())
         return Caller(token.caller, token.token_id, token.grants)
-
-    def admit(self, authorization: str, group: str) -> Caller:
-        """Returns the caller when its token's grants name the RPC group; raises RpcForbidden when not."""
-        caller = self.identify(authorization)
-        require(caller, group)
-        return caller
 
 
 def require(caller: Caller, group: str) -> None:

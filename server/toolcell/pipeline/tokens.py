@@ -20,7 +20,6 @@ from toolcell.model.clock import Clock
 from toolcell.model.errors import TokenExpired, TokenInvalid, TokenMalformed, TokenNotFound, TokenRevoked
 from toolcell.store.interface import Tokens
 
-ENVIRONMENTS: Final = ("dev", "live")
 _SECRET_LENGTH = 32
 _FORM: Final = re.compile(r"tc_(?:dev|live)_([0-9a-z]{12})_[0-9A-Za-z]{32}([0-9a-f]{8})")
 _SECRET_ALPHABET = string.ascii_letters + string.digits

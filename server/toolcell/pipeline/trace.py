@@ -3,7 +3,6 @@
 import asyncio
 import re
 import traceback
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
@@ -17,7 +16,6 @@ from toolcell.model.errors import (
     InternalError,
     NodeLost,
     OutcomeUnknown,
-    Reason,
     Refusal,
     StoreFull,
     StoreUnavailable,
@@ -41,8 +39,8 @@ class Trace:
 
     It is outermost, so that refusals are recorded too.
 
-    A refusal before authentication is only counted: a stranger can make us store nothing. A known caller's
-    refusals are recorded up to 20 a second, counted beyond.
+    A refusal before authentication is not recorded: a stranger can make us store nothing. A known caller's
+    refusals are recorded up to 20 a second; those beyond are only answered.
     """
 
     needs: ClassVar[frozenset[str]] = facts("traceparent")
@@ -54,7 +52,6 @@ class Trace:
         self._observe = observe
         self._log = log
         self._refused = Bucket()
-        self.counted: Counter[Reason] = Counter()
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Runs the call inside its record."""
@@ -99,14 +96,13 @@ class Trace:
         self._observe(record)
 
     def _refuse(self, call: Call, begun: float, refusal: ToolcellError) -> None:
-        """Records a refusal, or counts it; a store that is full or gone must not hide the reason itself."""
+        """Records a refusal, within bounds; a store that is full or gone must not hide the reason itself."""
         now, record = self._clock.monotonic(), call.record
         if not call.is_begun:
             busy = record.caller and self._refused.wait(
                 record.caller, _REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE, now
             )
             if not record.caller or busy or isinstance(refusal, StoreFull | StoreUnavailable):
-                self.counted[refusal.reason] += 1
                 return
             self._refused.take(record.caller, _REFUSALS_PER_SECOND, now)
         failure = Failure(

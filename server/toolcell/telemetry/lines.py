@@ -3,14 +3,17 @@
 import json
 import logging
 import os
+import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol, TextIO
 
+from toolcell.model.errors import Reason
 from toolcell.model.span import Invocation, State
 
+_STRANGERS = "requests without a valid token were refused"
 _COLOURS = {State.SUCCEEDED: "32", State.FAILED: "31", State.CANCELLED: "33"}
 
 
@@ -19,6 +22,10 @@ class Lines(Protocol):
 
     def invocation(self, record: Invocation) -> None:
         """Tells that an invocation ended."""
+        ...
+
+    def strangers(self, counts: Mapping[Reason, int]) -> None:
+        """Tells how many requests came without a valid token since this was last told, by reason."""
         ...
 
     def event(self, name: str, message: str, **fields: object) -> None:
@@ -42,6 +49,10 @@ class HumanLines:
         took = (record.end_time - record.create_time) / 1000
         line = f"{clock}  {tool}  {tinted}  {took:.1f} ms  {record.invocation_id}  {record.caller}"
         say(self._out, line)
+
+    def strangers(self, counts: Mapping[Reason, int]) -> None:
+        """Prints the counts."""
+        self.event("strangers", _STRANGERS, **{reason.value: count for reason, count in counts.items()})
 
     def event(self, name: str, message: str, **fields: object) -> None:  # noqa: ARG002 - the name is for machines
         """Prints the message, then the fields."""
@@ -77,6 +88,10 @@ class JsonLines:
             duration_ms=round((record.end_time - record.create_time) / 1000, 3),
         )
 
+    def strangers(self, counts: Mapping[Reason, int]) -> None:
+        """Writes the counts."""
+        self.event("strangers", _STRANGERS, **{reason.value: count for reason, count in counts.items()})
+
     def event(self, name: str, message: str, **fields: object) -> None:
         """Writes the event under its name."""
         self._write(name, message=message, **fields)
@@ -102,12 +117,14 @@ class LibraryLog(logging.Handler):
 
 
 def say(out: TextIO, line: str) -> None:
-    """Writes a line where somebody may read it, and never raises.
+    """Writes a line where somebody may read it; never raises, and never waits for a reader that is stuck.
 
-    A call that ran must not fail because a terminal was closed or the log's disk is full: the trace has it.
+    A call that ran must not fail because a terminal was closed or the log's disk is full, and no deadline be
+    missed because a pager or a log collector stands still: the trace has it.
     """
     try:
-        print(line, file=out, flush=True)
+        if _is_ready(out):
+            print(line, file=out, flush=True)
     except BrokenPipeError:  # nobody will read again, and the interpreter flushes once more at its end
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -115,3 +132,14 @@ def say(out: TextIO, line: str) -> None:
             os.close(nowhere)
     except (OSError, ValueError):  # a full disk, or a character this terminal's encoding does not have
         return
+
+
+def _is_ready(out: TextIO) -> bool:
+    """Tells whether a line can be written without waiting: a pipe then has room for at least 4 KiB."""
+    try:
+        number = out.fileno()
+    except OSError:  # no file: text in memory
+        return True
+    poll = select.poll()
+    poll.register(number, select.POLLOUT)
+    return bool(poll.poll(0))

@@ -5,7 +5,7 @@ import json
 from tests.conformance.transport.doors import Site
 from toolcell.v1 import tool_service_pb2 as v1
 
-GOOD = ["crash", "decline", "echo", "lie", "linger", "rare", "wait"]
+GOOD = ["crash", "decline", "echo", "lie", "linger", "miss", "pretend", "rant", "rare", "scarce", "wait"]
 LEFT_OUT = {"bad_policy", "no_handler", "twin"}
 
 

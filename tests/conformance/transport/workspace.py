@@ -13,6 +13,14 @@ service DoorService {
   rpc Echo(Item) returns (Item) { option idempotency_level = NO_SIDE_EFFECTS; }
   // Fails as its author declares.
   rpc Decline(Item) returns (Item);
+  // Fails with a code of its own.
+  rpc Miss(Item) returns (Item);
+  // Fails with a code that only the server may say.
+  rpc Pretend(Item) returns (Item);
+  // Fails with more words than a status holds.
+  rpc Rant(Item) returns (Item);
+  // Lets one call in, for whom it concerns.
+  rpc Scarce(Item) returns (Item);
   // Fails as nobody declared.
   rpc Crash(Item) returns (Item);
   // Answers with something that is no Item.
@@ -42,6 +50,10 @@ message Item {
 HANDLERS = {
     "echo": "return arguments",
     "decline": "raise ToolError('No such item.', details={'item': 7})",
+    "miss": "raise ToolError('There is none.', code='NOT_FOUND')",
+    "pretend": "raise ToolError('Come again.', code='UNAVAILABLE')",
+    "rant": "raise ToolError('No! ' * 1000, details={'why': 'Why? ' * 500})",
+    "scarce": "return arguments",
     "crash": "raise KeyError('a secret')",
     "lie": "return {'count': 'many'}",
     "wait": "cell.progress(0.5, 'began')\n    time.sleep(600)",
@@ -83,7 +95,8 @@ def make(folder: Path) -> Path:
             tool,
             f"import time\nfrom toolcell import ToolError\n\ndef handler(arguments, cell):\n    {body}\n",
         )
-    (folder / "handlers/rare/cell.toml").write_text(RARE)
+    for tool in ("rare", "scarce"):
+        (folder / "handlers" / tool / "cell.toml").write_text(RARE)
     for tool in ("bad_policy", "twin"):
         handler(folder, tool, "def handler(arguments, cell):\n    return {}\n")
     handler(folder, "bad_import", "import no_such_module\n")

@@ -69,3 +69,15 @@ def test_plaintext_off_loopback_only_when_told(tmp_path: Path) -> None:
 def test_a_missing_named_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load({}, file=tmp_path / "none.toml", environment={})
+
+
+@pytest.mark.parametrize(
+    ("given", "is_dev", "mode"),
+    [(None, True, "open"), (None, False, "token"), ("off", True, "off"), ("open", False, "open")],
+)
+def test_who_may_read_the_contracts_is_a_setting_that_is_open_in_dev(
+    given: str | None, is_dev: bool, mode: str
+) -> None:
+    assert load({"grpc.reflection": given}, is_dev=is_dev, environment={}).reflection == mode
+    with pytest.raises(ConfigError, match="must be one of open, token, off"):
+        load({"grpc.reflection": "all"}, environment={})

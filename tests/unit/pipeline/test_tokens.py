@@ -1,5 +1,6 @@
 """Bearer tokens: their form, their checksum, and who gets in."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from toolcell.model.caller import Grants, Token
 from toolcell.model.clock import SystemClock
 from toolcell.model.errors import (
+    Reason,
     RpcForbidden,
     TokenExpired,
     TokenInvalid,
@@ -18,6 +20,7 @@ from toolcell.model.errors import (
     TokenRevoked,
 )
 from toolcell.pipeline.gate import Gate, visible
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook, mint, public_id
 
 GRANTS = Grants(frozenset({"invoke"}), ("search_*",))
@@ -60,8 +63,13 @@ def book(clock: Clock) -> TokenBook:
 
 
 @pytest.fixture
-def gate(book: TokenBook, clock: Clock) -> Gate:
-    return Gate(book, clock)
+def refused() -> list[Mapping[Reason, int]]:
+    return []
+
+
+@pytest.fixture
+def gate(book: TokenBook, clock: Clock, refused: list[Mapping[Reason, int]]) -> Gate:
+    return Gate(book, clock, Strangers(clock, refused.append))
 
 
 async def test_a_token_opens_its_groups_only(book: TokenBook, gate: Gate) -> None:
@@ -123,6 +131,21 @@ def test_one_changed_character_is_malformed_or_unknown(position: int, character:
     book = TokenBook(Shelf(), SystemClock(), "dev")
     with pytest.raises((TokenMalformed, TokenInvalid)):
         book.verify(changed, 0)
+
+
+async def test_who_is_refused_is_counted_and_who_is_looked_at_is_not(
+    book: TokenBook, gate: Gate, refused: list[Mapping[Reason, int]]
+) -> None:
+    _, bearer = await book.create("ada", "", GRANTS, None)
+    assert gate.knows(f"Bearer {bearer}")
+    assert not gate.knows("Bearer tc_dev_x")
+    gate.identify(f"Bearer {bearer}")
+    with pytest.raises(RpcForbidden):
+        gate.admit(f"Bearer {bearer}", "admin")
+    assert refused == []
+    with pytest.raises(TokenMalformed):
+        gate.admit("Bearer tc_dev_x", "invoke")
+    assert refused == [{Reason.TOKEN_MALFORMED: 1}]
 
 
 async def test_a_caller_sees_its_own_records_unless_granted_more(book: TokenBook, gate: Gate) -> None:

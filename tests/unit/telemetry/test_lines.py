@@ -5,12 +5,12 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 import pytest
 
-from toolcell.model.errors import HandlerCrashed
+from toolcell.model.errors import HandlerCrashed, Reason
 from toolcell.model.span import Invocation, State
 from toolcell.telemetry.lines import HumanLines, JsonLines, LibraryLog, Lines, say
 
@@ -66,6 +66,15 @@ def test_a_call_is_one_json_object_without_what_went_in_or_out() -> None:
     }
 
 
+def test_strangers_are_told_by_reason() -> None:
+    people, machines = io.StringIO(), io.StringIO()
+    HumanLines(people).strangers({Reason.TOKEN_MISSING: 3})
+    JsonLines(machines).strangers({Reason.TOKEN_MISSING: 3})
+    assert people.getvalue().endswith("requests without a valid token were refused  TOKEN_MISSING=3\n")
+    told = json.loads(machines.getvalue())
+    assert (told["event"], told["TOKEN_MISSING"]) == ("strangers", 3)
+
+
 @contextmanager
 def nobody_reads() -> Iterator[TextIO]:
     reading, writing = os.pipe()
@@ -94,6 +103,23 @@ def test_a_line_that_cannot_be_written_harms_nobody(
         for _ in range(3):
             lines.invocation(ended())
             lines.event("draining", "stopping", text="x" * 100_000)
+
+
+def test_a_reader_that_stands_still_does_not_stop_the_server() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as out:
+        os.set_blocking(writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+        os.set_blocking(writing, True)
+        lines = HumanLines(out)
+        for _ in range(100):
+            lines.invocation(ended())
+        os.set_blocking(reading, False)
+        reader.read()
+        lines.invocation(ended())
+        assert reader.read().count(b"SUCCEEDED") == 1
 
 
 def test_a_character_that_the_terminal_does_not_have_harms_nobody() -> None:

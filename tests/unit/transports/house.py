@@ -23,6 +23,7 @@ from toolcell.model.ids import new_id, new_span_id, new_trace_id
 from toolcell.model.span import Invocation
 from toolcell.model.tool import Idempotency, Policy, Tool, Unavailable
 from toolcell.pipeline.gate import Gate
+from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, Traces
 from toolcell.store.sqlite import open_store
@@ -69,6 +70,8 @@ class House:
     def serve(self, *tools: Tool) -> None:
         """Serves other tools from now on."""
         self.catalog.snapshot = snapshot(*tools)
+        for heard in self.catalog.listeners:
+            heard()
 
     async def raw(self, path: str, body: bytes = b"", metadata: Metadata | None = None) -> bytes:
         """Calls a path with bytes."""
@@ -82,7 +85,8 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
     clock = SystemClock()
     store = await open_store(directory, clock=clock, retention=Retention())
     tokens = TokenBook(store.tokens, clock, "dev")
-    catalog = SimpleNamespace(snapshot=snapshot(tool("echo"), tool("search_customer")))
+    catalog = SimpleNamespace(snapshot=snapshot(tool("echo"), tool("search_customer")), listeners=[])
+    catalog.listen = catalog.listeners.append
     log: list[str] = []
 
     async def reload() -> Changes:
@@ -99,7 +103,7 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
         finally:
             call.record.end_time = call.record.create_time + 1500
 
-    gate = Gate(tokens, clock)
+    gate = Gate(tokens, clock, Strangers(clock, lambda _: None))
     services = Services(
         invoke, gate, tokens, store.traces, cast("Catalog", catalog), reload, clock, 2, log.append
     )
@@ -118,9 +122,9 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
 def tool(name: str, unavailable: Unavailable | None = None, **parts: Any) -> Tool:
     """Makes a tool."""
     parts = {"title": name.title(), "description": f"Does {name}.", "revision": f"rev_{name}", **parts}
+    parts = {"path": f"/examples.v1.Tools/{name}", **parts}
     return Tool(
         name=name,
-        path=f"/examples.v1.Tools/{name}",
         idempotency=Idempotency.NO_SIDE_EFFECTS,
         timeout_seconds=1.5,
         output_limit_bytes=1000,

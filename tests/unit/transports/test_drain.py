@@ -166,3 +166,23 @@ async def test_a_second_drain_cuts_the_first_one_short(served: House) -> None:
     await served.server.drain(0)
     await patient
     assert info(await refusal(call)).reason == "SERVER_DRAINING"
+
+
+async def test_a_tool_s_own_method_takes_no_new_call_while_the_server_drains(served: House) -> None:
+    held, call = await hold(served)
+    draining = asyncio.create_task(served.server.drain(10))
+    await drain_seen(served)
+    error = await refusal(served.raw("/examples.v1.Tools/echo"))
+    assert (info(error).reason, info(error).metadata["executed"]) == ("SERVER_DRAINING", "NO")
+    held.go.set()
+    await call
+    await draining
+
+
+async def test_a_tool_s_own_method_that_is_cut_off_hears_why(served: House) -> None:
+    """What had not begun by the end of the grace was not run."""
+    served.run = held = Held()
+    call = asyncio.ensure_future(refusal(served.raw("/examples.v1.Tools/echo")))
+    await held.began.wait()
+    await served.server.drain(0)
+    assert info(await call).reason == "SERVER_DRAINING"

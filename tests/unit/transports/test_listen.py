@@ -9,24 +9,12 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from tests.unit.transports.house import house
-from toolcell.transports.grpc.listen import Listen, ListenError, bind, is_loopback
+from toolcell.transports.grpc.listen import Listen, ListenError, bind
 
 TLS = Path(__file__).with_name("tls")
 SERVER = {"certificate": TLS / "server.pem", "key": TLS / "server.key"}
 CA = (TLS / "ca.pem").read_bytes()
 PAIR = ((TLS / "client.key").read_bytes(), (TLS / "client.pem").read_bytes())
-
-
-@pytest.mark.parametrize(
-    ("address", "loopback"),
-    [
-        ("127.0.0.1:1", True), ("127.8.8.8:1", True), ("[::1]:1", True), ("localhost:1", True),
-        ("0.0.0.0:1", False), ("[::]:1", False), ("192.168.1.1:1", False), ("example.com:1", False),
-        ("localhost.example.com:1", False), (":1", False),
-    ],
-)  # fmt: skip
-def test_loopback_is_this_machine_only(address: str, loopback: bool) -> None:
-    assert is_loopback(address) is loopback
 
 
 def bound(listen: Listen) -> int:

@@ -148,7 +148,7 @@ class MessageShape:
             if item is ABSENT or (item is None and not field.takes_null):
                 if field.zero is not ABSENT:
                     plain[field.name] = field.zero
-                if field.is_required:
+                if field.is_required and (field.zero is ABSENT or not walk.is_wire):
                     walk.add((field.name,), "required", "is required")
                 continue
             if field.oneof and (other := chosen.setdefault(field.oneof, field.name)) is not field.name:

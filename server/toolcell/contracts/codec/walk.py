@@ -45,11 +45,16 @@ class Enough(Exception):  # noqa: N818 - not an error
 
 
 class Walk:
-    """Where the walk is, how deep, and what it has found wrong."""
+    """Where the walk is, how deep, and what it has found wrong.
 
-    __slots__ = ("count", "depth", "path", "violations")
+    `is_wire` says that the value was read from a message's bytes: there an absent field without presence and
+    one that is zero are the same, so neither is missing.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("count", "depth", "is_wire", "path", "violations")
+
+    def __init__(self, *, is_wire: bool = False) -> None:
+        self.is_wire = is_wire
         self.path: list[Segment] = []
         self.depth = 0
         self.count = 0

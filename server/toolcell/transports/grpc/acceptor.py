@@ -2,7 +2,8 @@
 
 grpcio (seen in 1.85) decodes the path of every request in its accepting loop. A path that is not UTF-8, which
 anybody can send without a token, ends that loop, and with it the listening socket, for good. The calls in
-flight go on. So the acceptor hears of it and opens the same port again, within milliseconds.
+flight go on. So the acceptor hears of it and opens the same port again, within milliseconds. A request that
+comes in between on a connection of before is CANCELLED, by the library and without a reason; nothing was run.
 """
 
 import asyncio

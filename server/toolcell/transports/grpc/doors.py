@@ -28,6 +28,9 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Answer = Callable[[Context], Awaitable[bytes]]
 """Takes an RPC and returns the bytes of its answer; raises ToolcellError to refuse."""
 
+Rest = Callable[[str, Context], Awaitable[bytes]]
+"""Takes an RPC whose path is not in the table; authenticates before anything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -40,13 +43,19 @@ class Method:
 
 
 class Doors(grpc.GenericRpcHandler):
-    """Claims every path there is; one that is not served is refused after authentication, like any other."""
+    """Claims every path there is. What is not in the table goes to the rest, which must be set first."""
+
+    _rest: Rest
 
     def __init__(self, services: Services, traffic: Traffic, message_bytes: int) -> None:
         self._services = services
         self._traffic = traffic
         self._message_bytes = message_bytes
         self._table: dict[str, Handler] = {}
+
+    def add_rest(self, rest: Rest) -> None:
+        """Has every path that is not in the table answered by a function."""
+        self._rest = rest
 
     def add(self, path: str, handler: Handler) -> None:
         """Serves a path with a handler of its own."""
@@ -62,6 +71,17 @@ class Doors(grpc.GenericRpcHandler):
         self.add(
             path, grpc.stream_unary_rpc_method_handler(guarded(answer, self._traffic, self._services.log))
         )
+
+    def services(self) -> frozenset[str]:
+        """Returns the names of the services whose methods are in the table."""
+        return frozenset(path.split("/")[1] for path in self._table)
+
+    def unknown(self, path: str, others: Iterable[str] = ()) -> MethodNotFound:
+        """Makes the refusal of a path that nobody serves; `others` are paths besides those of the table."""
+        shown = path[:_NEAR_CHARS]
+        near = get_close_matches(shown, [*self._table, *others], 1)
+        hint = f"Did you mean {near[0]}?" if near else "Server reflection lists the methods there are."
+        return MethodNotFound(f"There is no method {shown}, or not for this token. {hint}", method=path)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """Returns the handler of a path."""
@@ -80,10 +100,7 @@ class Doors(grpc.GenericRpcHandler):
 
     def _path_unknown(self, path: str) -> Handler:
         async def answer(context: Context) -> bytes:
-            self._services.gate.identify(credentials(context)[0])
-            near = get_close_matches(path[:_NEAR_CHARS], self._table, 1)
-            hint = f"Did you mean {near[0]}?" if near else "See protos/toolcell/v1 for the methods there are."
-            raise MethodNotFound(f"There is no method {path[:_NEAR_CHARS]}. {hint}", method=path)
+            return await self._rest(path, context)
 
         return grpc.stream_unary_rpc_method_handler(guarded(answer, self._traffic, self._services.log))
 
@@ -104,12 +121,20 @@ def credentials(context: Context) -> tuple[str, str]:
 
 
 async def read(context: Context) -> bytes:
-    """Reads the one message of a request; raises RequestInvalid when none comes, or none within 30 s.
+    """Reads the one message of a request; raises RequestInvalid when none comes, or none within 30 s."""
+    body = await next_message(context, BODY_SECONDS)
+    if body is None:
+        raise _no_message("the request ended without a message")
+    return body
+
+
+async def next_message(context: Context, seconds: float) -> bytes | None:
+    """Reads the next message of a stream, None at its end; raises RequestInvalid when none comes in time.
 
     A plain timer, as asyncio.timeout costs 10 µs and this is on the way of every call.
     """
     task = current_task()
-    alarm = asyncio.get_running_loop().call_later(BODY_SECONDS, task.cancel, _LATE)
+    alarm = asyncio.get_running_loop().call_later(seconds, task.cancel, _LATE)
     try:
         body = await context.read()
     except asyncio.CancelledError as gone:
@@ -119,9 +144,7 @@ async def read(context: Context) -> bytes:
         raise _no_message(_LATE) from None
     finally:
         alarm.cancel()
-    if isinstance(body, bytes):
-        return body
-    raise _no_message("the request ended without a message")
+    return body if isinstance(body, bytes) else None
 
 
 def current_task() -> asyncio.Task[Any]:

@@ -1,10 +1,10 @@
 """The door of Invoke: a request becomes a call, and what came of it an answer in the form of the question."""
 
 import asyncio
+from collections.abc import Callable
 
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.model.errors import Executed, Refusal
-from toolcell.pipeline.gate import Gate
 from toolcell.transports.grpc import messages, requests, structs
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
 from toolcell.transports.grpc.services import Services
@@ -56,43 +56,39 @@ def _is_plain(tool: str, tool_call_id: str) -> bool:
 
 def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
     """Returns the function that answers Invoke."""
-    invoke, monotonic = services.invoke, services.clock.monotonic
 
     # The pipeline authenticates, so that every door does it alike; by then the body is in memory. Hence the
     # look at a stranger's token before its body is read, when there is a crowd: they can fill 32 places.
     async def answer(context: Context) -> bytes:
         traffic.take_new()
-        authorization, traceparent = credentials(context)
-        remaining: float | None = context.time_remaining()
-        is_unwelcome = traffic.is_crowded and is_stranger(services.gate, authorization)
+        is_unwelcome = traffic.is_crowded and not services.gate.knows(credentials(context)[0])
         inquiry = Inquiry(b"" if is_unwelcome else await read(context), message_bytes)
-        call = Call(
-            authorization=authorization,
-            traceparent=traceparent,
-            deadline=None if remaining is None else monotonic() + remaining,
-            read=inquiry,
-        )
-        try:
-            outcome = await invoke(call)
-        except asyncio.CancelledError:
-            if not traffic.is_cut_off:
-                raise
-            outcome = _cut_off(call)
-        except Refusal:
-            name_record(context, call)
-            raise
+        call = new_call(services, context, inquiry)
+        outcome = await outcome_of(call, services, traffic, context)
         return respond(call, outcome, is_struct=inquiry.is_struct).SerializeToString()
 
     return answer
 
 
-def is_stranger(gate: Gate, authorization: str) -> bool:
-    """Tells whether the pipeline will refuse these credentials."""
+def new_call(services: Services, context: Context, read_question: Callable[[], Question]) -> Call:
+    """Makes the call of a request whose message has come."""
+    authorization, traceparent = credentials(context)
+    remaining: float | None = context.time_remaining()
+    deadline = None if remaining is None else services.clock.monotonic() + remaining
+    return Call(authorization=authorization, traceparent=traceparent, deadline=deadline, read=read_question)
+
+
+async def outcome_of(call: Call, services: Services, traffic: Traffic, context: Context) -> Outcome:
+    """Walks a call down the pipeline; also one that was cut off by the end of the grace gets its outcome."""
     try:
-        gate.identify(authorization)
+        return await services.invoke(call)
+    except asyncio.CancelledError:
+        if not traffic.is_cut_off:
+            raise
+        return _cut_off(call)
     except Refusal:
-        return True
-    return False
+        name_record(context, call)
+        raise
 
 
 def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
@@ -115,7 +111,7 @@ def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
 
 
 def name_record(context: Context, call: Call) -> None:
-    """Sends the invocation's id with a refusal, so that its record can be found too."""
+    """Sends the invocation's id in the trailers, where the answer has no place for it."""
     record = getattr(call, "record", None)
     if record is not None:
         context.set_trailing_metadata((("toolcell-invocation-id", record.invocation_id),))

@@ -1,12 +1,13 @@
 """Where the server listens and how: address, TLS, and the library's own bounds."""
 
-import ipaddress
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import grpc
+
+from toolcell.model.address import is_loopback
 
 MIB: Final = 1 << 20
 
@@ -20,7 +21,8 @@ class Listen:
     """How to listen: `HOST:PORT` (port 0 = any), PEM files for TLS, and for mTLS the CA of the clients.
 
     `message_bytes` bounds a request and `calls` how many are in flight. Plaintext off loopback needs
-    `insecure`: a token would cross the network readable.
+    `insecure`: a token would cross the network readable. `reflection` says who may read the contracts: `open`
+    (everybody), `token` (callers, what they are granted) or `off`.
     """
 
     address: str
@@ -30,6 +32,7 @@ class Listen:
     message_bytes: int = 4 * MIB
     calls: int = 1000
     insecure: bool = False
+    reflection: str = "token"
 
 
 def options(listen: Listen) -> tuple[tuple[str, int], ...]:
@@ -82,20 +85,11 @@ def _trouble(address: str) -> str:
 
 
 def _guard_plaintext(listen: Listen) -> None:
-    if not (listen.insecure or is_loopback(listen.address)):
+    if not (listen.insecure or is_loopback(listen.address.rpartition(":")[0])):
         raise ListenError(
             f"{listen.address} is not loopback, and without TLS tokens would cross the network readable. "
             "Give a certificate and a key, or say --insecure when a proxy in front ends TLS."
         )
-
-
-def is_loopback(address: str) -> bool:
-    """Tells whether `HOST:PORT` can be reached from this machine only."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _credentials(listen: Listen) -> grpc.ServerCredentials:

@@ -17,8 +17,9 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
-from toolcell.model.errors import DOMAIN, InternalError, Reason, ToolcellError
+from toolcell.model.errors import DOMAIN, Failure, InternalError, Reason, ToolcellError
 from toolcell.model.ids import new_id
+from toolcell.transports.grpc import messages
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Log = Callable[[str], None]
@@ -33,12 +34,30 @@ _RESOURCES: Final = {
     Reason.INVOCATION_NOT_FOUND: ("toolcell.v1.Invocation", "invocation_id"),
     Reason.TOKEN_NOT_FOUND: ("toolcell.v1.Token", "token_id"),
 }
+_DECLARED: Final = frozenset({Reason.TOOL_ERROR, Reason.TOOL_TRANSIENT})
 _RETRY_SECONDS: Final = {
     Reason.SERVER_OVERLOADED: 1.0,
     Reason.SERVER_DRAINING: 1.0,
     Reason.STORE_UNAVAILABLE: 5.0,
     Reason.STORE_FULL: 5.0,
 }
+
+
+class Failed(ToolcellError):  # noqa: N818 - the glossary's word
+    """A failure as a status, for a door whose answer has no place for it."""
+
+    origin = "tool"
+
+    def __init__(self, failure: Failure, code: str) -> None:
+        """`code` names the gRPC code; one that clients resend by themselves must not hide a call that ran."""
+        self.reason = failure.reason  # type: ignore[misc]  # here each instance has its own
+        self.code = code  # type: ignore[misc]
+        self.executed = failure.executed  # type: ignore[misc]
+        self.failure = failure
+        # what the handler declared goes into the Failure alone, all but its code
+        is_declared = failure.reason in _DECLARED
+        known = {"code": failure.details.get("code", "")} if is_declared else failure.details
+        super().__init__(failure.message, **{key: word for key, word in known.items() if word})
 
 
 async def refuse(context: Context, error: ToolcellError) -> NoReturn:
@@ -134,6 +153,10 @@ def _resource_info(error: ToolcellError) -> Message | None:
     return info
 
 
+def _failure(error: ToolcellError) -> Message | None:
+    return messages.failure_message(error.failure) if isinstance(error, Failed) else None
+
+
 def _bad_request(error: ToolcellError) -> details.BadRequest | None:
     if not error.violations:
         return None
@@ -152,5 +175,6 @@ DETAILS: Final[tuple[Callable[[ToolcellError], Message | None], ...]] = (
     _retry_info,
     _quota_failure,
     _resource_info,
+    _failure,
 )
 """Every kind of detail but the violations, which take the room that is left."""
