@@ -15,6 +15,7 @@ class Question:
     """What the caller asks: `arguments_json` is the text a model produced, not yet looked at.
 
     From a native call the arguments come as `arguments_wire` instead: the bytes of the tool's own request.
+    `dialect` names the form in which a model was shown the tool; "" stands for ProtoJSON as it is.
     """
 
     tool: str
@@ -22,6 +23,7 @@ class Question:
     tool_call_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     arguments_wire: bytes | None = None
+    dialect: str = ""
 
 
 @dataclass(frozen=True, slots=True)

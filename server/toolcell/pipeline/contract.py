@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+from toolcell.contracts import dialects
 from toolcell.contracts.catalog import Snapshot
 from toolcell.model.call import Call, Outcome
 from toolcell.model.caller import Grants
@@ -70,10 +71,13 @@ class Validate:
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Decodes the arguments; raises InputInvalid with every violation at once."""
         question, contract = call.question, call.contract
-        if question.arguments_wire is None:
-            call.arguments_json = contract.decode(question.arguments_json)
-        else:
+        if question.arguments_wire is not None:
             call.arguments_json = contract.decode_wire(question.arguments_wire)
+        elif question.dialect:
+            dialect = dialects.find(question.dialect)
+            call.arguments_json = dialect.decode(contract, question.arguments_json)
+        else:
+            call.arguments_json = contract.decode(question.arguments_json)
         call.record.input_json = call.arguments_json
         return await proceed(call)
 

@@ -4,6 +4,7 @@ A dialect renders one tool at a time; a manifest is the texts with commas betwee
 kept as long as the tool's entry lives, so a manifest of unchanged tools costs nothing.
 """
 
+from collections.abc import Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -46,7 +47,7 @@ def render(dialect: Dialect, entry: Entry) -> Rendered:
     return rendered
 
 
-def broken_limits(dialect: Dialect, rendered: list[Rendered]) -> list[str]:
+def broken_limits(dialect: Dialect, rendered: Iterable[Rendered]) -> list[str]:
     """Returns a sentence for each limit of the provider that one request with these tools would break."""
     size = total(each.size for each in rendered if each.text)
     return [f"one request with all these tools: {sentence}" for sentence in dialect.limits.broken(size)]
