@@ -11,6 +11,20 @@ from toolcell.cli.options import as_data, json_option, show_json, word_of
 from toolcell.cli.session import Session
 from toolcell.cli.text import lines, paint, plain, pretty, size, span, table
 
+DIALECTS = (
+    "json",
+    "mcp",
+    "openai-chat",
+    "openai-chat-strict",
+    "openai-responses",
+    "openai-responses-strict",
+    "anthropic",
+    "anthropic-strict",
+    "gemini",
+    "gemini-schema",
+)
+"""What help names; the server decides, and may know more."""
+
 
 @click.command
 @click.argument("name", required=False)
@@ -44,7 +58,7 @@ def tools(session: Session, name: str | None) -> None:
     "--format",
     default="json",
     show_default=True,
-    help="Whose form: json, openai-chat (or openai).",
+    help=f"Whose form: {', '.join(DIALECTS)}; openai means openai-chat.",
 )
 @json_option
 @click.pass_obj
@@ -52,7 +66,8 @@ def manifest(session: Session, names: tuple[str, ...], dialect: str) -> None:
     """Prints the tools in a provider's own form.
 
     It is ready to send to a model.
-    stderr names the tools that had to be simplified or left out, and why.
+    stderr names the tools that had to be simplified or left out and why, and the
+    provider's limits that a request with all of them would exceed.
     """
     from toolcell.cli.client import Client
     from toolcell.v1 import tool_service_pb2
@@ -63,14 +78,22 @@ def manifest(session: Session, names: tuple[str, ...], dialect: str) -> None:
     text = "[" + ",".join(inner for page in pages if (inner := page.manifest_json[1:-1])) + "]"
     verdicts = [verdict for page in pages for verdict in page.verdicts]
     if session.as_json:
-        show_json({"manifest_json": text, "verdicts": [as_data(verdict) for verdict in verdicts]})
+        show_json(
+            {
+                "manifest_json": text,
+                "verdicts": [as_data(verdict) for verdict in verdicts],
+                "limits": list(pages[0].limits),
+            }
+        )
         return
     click.echo(pretty(json.loads(text)) if sys.stdout.isatty() else text)
     for verdict in verdicts:
         if verdict.fit != tool_service_pb2.MANIFEST_FIT_OK:
             fit = word_of(tool_service_pb2.ManifestFit, verdict.fit, "MANIFEST_FIT_")
             words = fit.lower().replace("_", " ")
-            click.echo(f"{plain(verdict.tool)}: {words}: {plain(' '.join(verdict.notes))}", err=True)
+            click.echo(f"{plain(verdict.tool)}: {words}: {plain('; '.join(verdict.notes))}", err=True)
+    for sentence in pages[0].limits:
+        click.echo(plain(sentence), err=True)
 
 
 @click.command
