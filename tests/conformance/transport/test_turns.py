@@ -71,7 +71,7 @@ def test_every_call_is_answered_and_recorded(site: Site, dialect: str) -> None:
 
 
 def test_a_strict_model_s_nulls_and_pairs_are_undone(site: Site) -> None:
-    item = {"name": None, "count": None, "weight": 2.5, "serial": None, "items": []}
+    item: dict[str, Any] = {"name": None, "count": None, "weight": 2.5, "serial": None, "items": []}
     call = {"id": "c", "type": "function", "function": {"name": "echo", "arguments": json.dumps(item)}}
     request = v1.RunToolCallsRequest(dialect="openai-chat-strict", message_json=json.dumps([call]))
     (told,) = json.loads(site.tools.RunToolCalls(request, metadata=site.metadata()).results_json)

@@ -59,10 +59,11 @@ async def entry(root: Path, more: str) -> Entry:
 
 
 async def test_a_schema_too_large_for_strict_is_sent_without(tmp_path: Path) -> None:
-    fields = " ".join(f"string field_{at} = {at};" for at in range(1, 5002))
-    rendered = dialects.find("openai-chat-strict").render(await entry(tmp_path, fields))
+    fields = " ".join(f"string field_{at} = {at};" for at in range(2, 1000))
+    more = [f"More{n} more = 1; }} message More{n} {{ {fields}" for n in range(1, 6)]
+    rendered = dialects.find("openai-chat-strict").render(await entry(tmp_path, f"{fields} {' '.join(more)}"))
     assert '"strict":false' in rendered.text
-    assert rendered.notes == ("sent without strict, as it has 5,001 properties, at most 5,000 are taken",)
+    assert rendered.notes == ("sent without strict, as it has 5,993 properties, at most 5,000 are taken",)
 
 
 async def test_too_many_optional_properties_for_anthropic(tmp_path: Path) -> None:

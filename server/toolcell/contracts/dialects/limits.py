@@ -133,5 +133,6 @@ def _optional(schema: Any) -> int:
 
 
 def _unions(schema: Any) -> int:
-    """Counts nodes with alternatives, reached without following references."""
-    return sum("anyOf" in node or isinstance(node.get("type"), list) for node in _nodes(schema))
+    """Counts properties with alternatives, reached without following references."""
+    properties = (inner for node in _nodes(schema) for inner in node.get("properties", {}).values())
+    return sum("anyOf" in inner or isinstance(inner.get("type"), list) for inner in properties)
