@@ -25,6 +25,9 @@ DIALECTS = (
 )
 """What help names; the server decides, and may know more."""
 
+BYTES_PER_TOKEN = 4
+"""Of JSON and English, a rule of thumb."""
+
 
 @click.command
 @click.argument("name", required=False)
@@ -60,9 +63,13 @@ def tools(session: Session, name: str | None) -> None:
     show_default=True,
     help=f"Whose form: {', '.join(DIALECTS)}; openai means openai-chat.",
 )
+@click.option("--compact", is_flag=True, help="Leave out what a model can do without.")
+@click.option(
+    "--stats", is_flag=True, help="Print the bytes of each tool, and about how many tokens they are."
+)
 @json_option
 @click.pass_obj
-def manifest(session: Session, names: tuple[str, ...], dialect: str) -> None:
+def manifest(session: Session, names: tuple[str, ...], dialect: str, compact: bool, stats: bool) -> None:
     """Prints the tools in a provider's own form.
 
     It is ready to send to a model.
@@ -72,7 +79,7 @@ def manifest(session: Session, names: tuple[str, ...], dialect: str) -> None:
     from toolcell.cli.client import Client
     from toolcell.v1 import tool_service_pb2
 
-    request = tool_service_pb2.GetManifestRequest(dialect=dialect, tools=names)
+    request = tool_service_pb2.GetManifestRequest(dialect=dialect, tools=names, compact=compact)
     with Client(session) as client:
         pages = list(client.pages(client.tools.GetManifest, request))
     text = "[" + ",".join(inner for page in pages if (inner := page.manifest_json[1:-1])) + "]"
@@ -86,7 +93,10 @@ def manifest(session: Session, names: tuple[str, ...], dialect: str) -> None:
             }
         )
         return
-    click.echo(pretty(json.loads(text)) if sys.stdout.isatty() else text)
+    if stats:
+        click.echo(_stats(json.loads(text)))
+    else:
+        click.echo(pretty(json.loads(text)) if sys.stdout.isatty() else text)
     for verdict in verdicts:
         if verdict.fit != tool_service_pb2.MANIFEST_FIT_OK:
             fit = word_of(tool_service_pb2.ManifestFit, verdict.fit, "MANIFEST_FIT_")
@@ -123,6 +133,20 @@ def reload(session: Session) -> int:
             )
             click.echo(plain(f"         {problem.remedy}"), err=True)
     return EXITS["tool failed"] if answer.problems else EXITS["ok"]
+
+
+def _stats(tools: list[Any]) -> str:
+    """Lays out what each tool costs; a model's tokenizer counts its own way, so tokens are an estimate."""
+    sizes = [
+        (
+            tool.get("function", tool)["name"],
+            len(json.dumps(tool, ensure_ascii=False, separators=(",", ":")).encode()),
+        )
+        for tool in tools
+    ]
+    sizes.append(("all", sum(size for _, size in sizes)))
+    rows = [(name, f"{count:,}", f"{-(-count // BYTES_PER_TOKEN):,}") for name, count in sizes]
+    return table(("NAME", "BYTES", "ABOUT TOKENS"), rows)
 
 
 def _state(tool: Any) -> str:

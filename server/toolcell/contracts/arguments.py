@@ -24,9 +24,11 @@ class Arguments:
     step: Step
 
 
-def arguments(message: Descriptor, definitions: Definitions, kind: type[Schema]) -> Arguments:
+def arguments(
+    message: Descriptor, definitions: Definitions, kind: type[Schema], *, is_compact: bool = False
+) -> Arguments:
     """Says a request message in a form; raises Unfit."""
-    writer = kind(definitions, Direction.INPUT)
+    writer = kind(definitions, Direction.INPUT, is_compact=is_compact)
     schema = writer.of(message)
     step = Translation(kind.form, definitions).of(message)
     return Arguments(schema, tuple(_sentences(writer.notes)), step)

@@ -54,6 +54,10 @@ class Contract:
             raise Unfit(str(said))
         return said
 
+    def compact_schema(self, kind: type[Schema]) -> dict[str, Any]:
+        """Returns the schema of the arguments with the first sentences of its comments only; raises Unfit."""
+        return arguments(self.input, self.definitions, kind, is_compact=True).schema
+
     @property
     def input_schema(self) -> dict[str, Any]:
         """The JSON Schema of the arguments; not to be changed."""

@@ -141,3 +141,10 @@ def nullable(node: Node) -> Node:
     outer = {"description": inner.pop("description")} if "description" in inner else {}
     branches = inner.pop("anyOf", None) or [inner]
     return {**outer, "anyOf": [*branches, {"type": "null"}]}
+
+
+def first_sentence(text: str) -> str:
+    """Returns a text's first sentence on one line."""
+    line = " ".join(text.split())
+    end = line.find(". ")
+    return line if end < 0 else line[: end + 1]

@@ -18,7 +18,7 @@ from toolcell.contracts.constraints import Constraint
 from toolcell.contracts.definitions import Definitions
 from toolcell.contracts.fields import is_map, map_entry, offered_name, oneof_of
 from toolcell.contracts.form import PLAIN, UNTYPED, Form, Unfit
-from toolcell.contracts.nodes import Node, describe, nullable
+from toolcell.contracts.nodes import Node, describe, first_sentence, nullable
 from toolcell.contracts.options import IGNORE_IF_ZERO_VALUE, MESSAGE_RULES, ONEOF_RULES
 from toolcell.contracts.requirements import belongs, is_required
 
@@ -34,9 +34,10 @@ class Schema:
 
     form: ClassVar[Form] = PLAIN
 
-    def __init__(self, definitions: Definitions, direction: Direction) -> None:
+    def __init__(self, definitions: Definitions, direction: Direction, *, is_compact: bool = False) -> None:
         self._definitions = definitions
         self._direction = direction
+        self._is_compact = is_compact
         self._names: dict[str, str] = {}
         self._defined: dict[str, Node] = {}
         self._root = ""
@@ -59,7 +60,7 @@ class Schema:
         fields = [field for field in message.fields if belongs(field, self._definitions, self._direction)]
         node: Node = {"type": "object"}
         rules = self._definitions.options.read(message, MESSAGE_RULES)
-        describe(node, self._definitions.comments.of(message))
+        describe(node, "" if self._is_compact else self._definitions.comments.of(message))
         self._apply(node, constraints.of_message(rules) if rules is not None else ())
         node["properties"], required = self._properties(fields)
         if required or self.form.has_nulls:
@@ -157,6 +158,7 @@ class Schema:
 
     def _described(self, node: Node, comment: str) -> Node:
         """Puts the author's words before ours, and both before everything else but the type."""
+        comment = first_sentence(comment) if self._is_compact else comment
         told = "\n".join(text for text in (comment, node.pop("description", "")) if text)
         if not told:
             return node
@@ -211,7 +213,7 @@ class Schema:
         values = list(enum.values) if is_answer else offered(enum)
         chosen = rules.enum if rules and rules.WhichOneof("type") == "enum" else None
         if chosen is not None:
-            values = [value for value in values if _is_allowed(value.number, chosen)] or values
+            values = [value for value in values if constraints.is_allowed(value.number, chosen)] or values
         if len(values) > self.form.most_values:
             self._note("an enum of too many values to list")
             return {"type": "string", "description": f"The name of a value of {enum.full_name}."}
@@ -291,10 +293,3 @@ class Schema:
 
 def _not_empty(field: FieldDescriptor) -> Constraint:
     return Constraint("Must not be empty.", {"minProperties" if is_map(field) else "minItems": 1})
-
-
-def _is_allowed(number: int, rules: Any) -> bool:
-    allowed = getattr(rules, "in")
-    is_listed = not allowed or number in allowed
-    is_constant = not rules.HasField("const") or number == rules.const
-    return is_listed and is_constant and number not in rules.not_in

@@ -160,6 +160,7 @@ class GetManifestRequest(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COMPACT_FIELD_NUMBER: _builtins.int
     dialect: _builtins.str
     """Names the dialect: `json`, `mcp`, `openai-chat` (alias `openai`), `openai-chat-strict`, `openai-responses`,
     `openai-responses-strict`, `anthropic`, `anthropic-strict`, `gemini` or `gemini-schema`.
@@ -168,6 +169,10 @@ class GetManifestRequest(_message.Message):
     """Bounds the page; 0 means 1,000, which is also the most."""
     page_token: _builtins.str
     """Continues after an earlier page: its `next_page_token`."""
+    compact: _builtins.bool
+    """Leaves out what a model can do without: all but the first paragraph of a tool's description, all but the first sentence
+    of the other comments, and schemas of answers. What rules say stays.
+    """
     @_builtins.property
     def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names the tools wanted; empty means every tool this caller may call. At most 1,000."""
@@ -179,10 +184,11 @@ class GetManifestRequest(_message.Message):
         tools: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        compact: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "page_size", b"page_size", "page_token", b"page_token", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "dialect", b"dialect", "page_size", b"page_size", "page_token", b"page_token", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,6 +78,44 @@ async def test_a_tool_that_cannot_run_is_left_out_with_the_cause(tmp_path: Path,
     assert rendered.notes[0].startswith("HANDLER_MISSING: ")
 
 
+COMMENTED = """
+// Finds customers. Not in bulk.
+service Search {
+  // Finds one. It is quick.
+  //
+  // Use it first.
+  rpc FindOne(Wanted) returns (Answer);
+}
+// Wanted is what is looked for. It has rules.
+message Wanted {
+  // The name. Whole or in part.
+  string name = 1;
+  // The place. One of two.
+  oneof place { string city = 2; int64 number = 3; }
+}
+"""
+
+
+@pytest.mark.parametrize("name", [*dialects.DIALECTS])
+async def test_a_compact_tool_keeps_first_sentences_and_rules(tmp_path: Path, name: str) -> None:
+    files = {
+        "protos/one.proto": proto("one.v1", "Other", more=COMMENTED),
+        "handlers/find_one/handler.py": HANDLER,
+    }
+    catalog = workspace(tmp_path, files)
+    await catalog.load()
+    entry = catalog.snapshot.entries["find_one"]
+    dialect = dialects.find(name)
+    whole, compact = (dialects.render(dialect, entry, is_compact=is_compact) for is_compact in (False, True))
+    assert len(compact.text) < len(whole.text)
+    assert compact.fit == whole.fit
+    for kept in ("Finds one. It is quick.", "The name.", "64-bit integer"):
+        assert kept in compact.text
+    for gone in ("Use it first.", "Whole or in part.", "It has rules."):
+        assert gone in whole.text
+        assert gone not in compact.text
+
+
 @pytest.mark.parametrize("name", [*dialects.DIALECTS])
 async def test_what_is_rendered_is_kept_and_the_same_when_made_anew(tmp_path: Path, name: str) -> None:
     first, second = (await entries(tmp_path))["find_customer"], (await entries(tmp_path))["find_customer"]

@@ -22,8 +22,8 @@ DIALECTS: Final[dict[str, Dialect]] = {
     for dialect in provider.DIALECTS
 }
 ALIASES: Final = {"openai": "openai-chat"}
-_RENDERED: Final[dict[str, WeakKeyDictionary[Entry, Rendered]]] = {
-    name: WeakKeyDictionary() for name in DIALECTS
+_RENDERED: Final[dict[tuple[str, bool], WeakKeyDictionary[Entry, Rendered]]] = {
+    (name, is_compact): WeakKeyDictionary() for name in DIALECTS for is_compact in (False, True)
 }
 
 
@@ -38,12 +38,12 @@ def find(name: str) -> Dialect:
     return dialect
 
 
-def render(dialect: Dialect, entry: Entry) -> Rendered:
+def render(dialect: Dialect, entry: Entry, *, is_compact: bool = False) -> Rendered:
     """Returns a tool in a dialect, rendered once."""
-    kept = _RENDERED[dialect.name]
+    kept = _RENDERED[dialect.name, is_compact]
     rendered = kept.get(entry)
     if rendered is None:
-        rendered = kept[entry] = dialect.render(entry)
+        rendered = kept[entry] = dialect.render(entry, is_compact=is_compact)
     return rendered
 
 

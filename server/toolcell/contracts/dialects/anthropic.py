@@ -1,17 +1,15 @@
 """`anthropic`, also `-strict`: tools of Anthropic's Messages API."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from toolcell.contracts.contract import Contract
 from toolcell.contracts.dialects.limits import Limits
-from toolcell.contracts.dialects.rendered import Dialect, Variant
+from toolcell.contracts.dialects.rendered import Dialect, Variant, View
 from toolcell.contracts.dialects.turns import Result, ToolCall, Turns, arguments_of, entries, text_of
 from toolcell.contracts.form import UNTYPED, Form
 from toolcell.contracts.grammar import Grammar
 from toolcell.contracts.schema import Schema
-from toolcell.model.tool import Tool
 
 _REQUEST: Final = Limits((("strict_tools", 20), ("optional", 24), ("unions", 16)))
 _SCHEMA: Final = Limits((("optional", 24), ("unions", 16)))
@@ -37,12 +35,12 @@ class Strict(Grammar):
         return not is_too_much and super()._takes(keyword, value)
 
 
-def _tool(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
-    return {"name": tool.name, "description": description, "input_schema": schema}
+def _tool(view: View) -> dict[str, Any]:
+    return {"name": view.tool.name, "description": view.description, "input_schema": view.input}
 
 
-def _strict_tool(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
-    return {**_tool(tool, description, schema, _), "strict": True}
+def _strict_tool(view: View) -> dict[str, Any]:
+    return {**_tool(view), "strict": True}
 
 
 def _read(message: Any) -> list[ToolCall]:

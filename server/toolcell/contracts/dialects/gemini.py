@@ -2,15 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from toolcell.contracts.codec.walk import Direction
-from toolcell.contracts.contract import Contract
 from toolcell.contracts.definitions import Definitions
-from toolcell.contracts.dialects.rendered import Dialect, Variant
+from toolcell.contracts.dialects.rendered import Dialect, Variant, View
 from toolcell.contracts.dialects.turns import (
     Result,
     ToolCall,
@@ -22,10 +21,9 @@ from toolcell.contracts.dialects.turns import (
 )
 from toolcell.contracts.fields import is_map, map_entry, reachable
 from toolcell.contracts.form import STRUCT, UNTYPED, Form, Unfit
-from toolcell.contracts.nodes import SMALL_INTEGERS, Node, describe
+from toolcell.contracts.nodes import SMALL_INTEGERS, Node, describe, first_sentence
 from toolcell.contracts.schema import REFERENCE, Schema
 from toolcell.contracts.translation import is_cut
-from toolcell.model.tool import Tool
 
 _MOST_PROPERTIES: Final = 2000
 """Properties written in place before a tool is left out; without references they can multiply."""
@@ -60,8 +58,8 @@ class JsonSchema(_Declared):
         reference="bare",
     )
 
-    def __init__(self, definitions: Definitions, direction: Direction) -> None:
-        super().__init__(definitions, direction)
+    def __init__(self, definitions: Definitions, direction: Direction, *, is_compact: bool = False) -> None:
+        super().__init__(definitions, direction, is_compact=is_compact)
         self._lost: dict[str, list[str]] = {}
 
     def of(self, root: Descriptor) -> Node:
@@ -92,8 +90,7 @@ class JsonSchema(_Declared):
     def _described(self, node: Node, comment: str) -> Node:
         if "$ref" not in node:
             return super()._described(node, comment)
-        first = comment.partition(".")[0].replace("\n", " ")
-        told = " ".join(text for text in (first and f"{first}.", node.get("description", "")) if text)
+        told = " ".join(text for text in (first_sentence(comment), node.get("description", "")) if text)
         if told:
             name = node["$ref"].removeprefix(REFERENCE)
             sentence = f"As `{self._field}`: {told}"
@@ -125,8 +122,8 @@ class Parameters(_Declared):
         levels=2,
     )
 
-    def __init__(self, definitions: Definitions, direction: Direction) -> None:
-        super().__init__(definitions, direction)
+    def __init__(self, definitions: Definitions, direction: Direction, *, is_compact: bool = False) -> None:
+        super().__init__(definitions, direction, is_compact=is_compact)
         self._around: Counter[str] = Counter()
         self._count = 0
 
@@ -182,14 +179,18 @@ def _capital(node: Node) -> Node:
 # ── tools and turns ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _json_schema_tool(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
-    return {"name": tool.name, "description": description or tool.name, "parametersJsonSchema": schema}
+def _json_schema_tool(view: View) -> dict[str, Any]:
+    return {
+        "name": view.tool.name,
+        "description": view.description or view.tool.name,
+        "parametersJsonSchema": view.input,
+    }
 
 
-def _parameters_tool(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
+def _parameters_tool(view: View) -> dict[str, Any]:
     """Leaves empty parameters out, as an object without properties is refused."""
-    parameters = {"parameters": schema} if schema["properties"] else {}
-    return {"name": tool.name, "description": description or tool.name, **parameters}
+    parameters = {"parameters": view.input} if view.input["properties"] else {}
+    return {"name": view.tool.name, "description": view.description or view.tool.name, **parameters}
 
 
 def _read(message: Any) -> list[ToolCall]:

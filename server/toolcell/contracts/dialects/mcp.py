@@ -1,26 +1,25 @@
 """`mcp`: tools of the Model Context Protocol, with output schema and hints (2025-11-25 and 2026-07-28)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from toolcell.contracts.contract import Contract
-from toolcell.contracts.dialects.rendered import Dialect, Variant
+from toolcell.contracts.dialects.rendered import Dialect, Variant, View
 from toolcell.contracts.dialects.turns import Result, ToolCall, Turns, arguments_of, entries, text_of
 from toolcell.contracts.schema import Schema
-from toolcell.model.tool import Idempotency, Tool
+from toolcell.model.tool import Idempotency
 
 
-def _tool(tool: Tool, description: str, schema: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
+def _tool(view: View) -> dict[str, Any]:
     return {
-        "name": tool.name,
-        **({"title": tool.title} if tool.title else {}),
-        "description": description,
-        "inputSchema": schema,
-        "outputSchema": contract.output_schema,
+        "name": view.tool.name,
+        **({"title": view.tool.title} if view.tool.title else {}),
+        "description": view.description,
+        "inputSchema": view.input,
+        **({"outputSchema": view.output} if view.output is not None else {}),
         "annotations": {
-            "readOnlyHint": tool.idempotency is Idempotency.NO_SIDE_EFFECTS,
-            "idempotentHint": tool.idempotency.is_retry_safe,
+            "readOnlyHint": view.tool.idempotency is Idempotency.NO_SIDE_EFFECTS,
+            "idempotentHint": view.tool.idempotency.is_retry_safe,
         },
     }
 

@@ -1,12 +1,11 @@
 """`openai-chat` and `openai-responses`, each also `-strict`: OpenAI's Chat Completions and Responses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from toolcell.contracts.contract import Contract
 from toolcell.contracts.dialects.limits import Limits
-from toolcell.contracts.dialects.rendered import Dialect, Variant
+from toolcell.contracts.dialects.rendered import Dialect, Variant, View
 from toolcell.contracts.dialects.turns import (
     Result,
     ToolCall,
@@ -19,7 +18,6 @@ from toolcell.contracts.dialects.turns import (
 from toolcell.contracts.form import FORMATS, UNTYPED, Form
 from toolcell.contracts.grammar import Grammar
 from toolcell.contracts.schema import Schema
-from toolcell.model.tool import Tool
 
 _LONGEST: Final = 1024
 """Characters of a description; more was answered with status 400 for the whole list of tools."""
@@ -62,25 +60,30 @@ class Strict(Grammar):
     )
 
 
-def _parts(tool: Tool, description: str, schema: Mapping[str, Any], *, is_strict: bool) -> dict[str, Any]:
-    return {"name": tool.name, "description": description, "parameters": schema, "strict": is_strict}
+def _parts(view: View, *, is_strict: bool) -> dict[str, Any]:
+    return {
+        "name": view.tool.name,
+        "description": view.description,
+        "parameters": view.input,
+        "strict": is_strict,
+    }
 
 
-def _chat(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
-    return {"type": "function", "function": _parts(tool, description, schema, is_strict=False)}
+def _chat(view: View) -> dict[str, Any]:
+    return {"type": "function", "function": _parts(view, is_strict=False)}
 
 
-def _chat_strict(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
-    return {"type": "function", "function": _parts(tool, description, schema, is_strict=True)}
+def _chat_strict(view: View) -> dict[str, Any]:
+    return {"type": "function", "function": _parts(view, is_strict=True)}
 
 
-def _responses(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
+def _responses(view: View) -> dict[str, Any]:
     """Says strict always: left out, it means "if the schema happens to allow it"."""
-    return {"type": "function", **_parts(tool, description, schema, is_strict=False)}
+    return {"type": "function", **_parts(view, is_strict=False)}
 
 
-def _responses_strict(tool: Tool, description: str, schema: Mapping[str, Any], _: Contract) -> dict[str, Any]:
-    return {"type": "function", **_parts(tool, description, schema, is_strict=True)}
+def _responses_strict(view: View) -> dict[str, Any]:
+    return {"type": "function", **_parts(view, is_strict=True)}
 
 
 # ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────

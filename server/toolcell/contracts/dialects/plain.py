@@ -1,23 +1,21 @@
 """`json`: Toolcell's own form, JSON Schema 2020-12 for what goes in and what comes out."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from toolcell.contracts.contract import Contract
-from toolcell.contracts.dialects.rendered import Dialect, Variant
+from toolcell.contracts.dialects.rendered import Dialect, Variant, View
 from toolcell.contracts.dialects.turns import Result, ToolCall, Turns, arguments_of, entries, text_of
 from toolcell.contracts.schema import Schema
-from toolcell.model.tool import Tool
 
 
-def _tool(tool: Tool, description: str, schema: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
+def _tool(view: View) -> dict[str, Any]:
     return {
-        "name": tool.name,
-        **({"title": tool.title} if tool.title else {}),
-        "description": description,
-        "input_schema": schema,
-        "output_schema": contract.output_schema,
+        "name": view.tool.name,
+        **({"title": view.tool.title} if view.tool.title else {}),
+        "description": view.description,
+        "input_schema": view.input,
+        **({"output_schema": view.output} if view.output is not None else {}),
     }
 
 

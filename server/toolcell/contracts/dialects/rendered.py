@@ -15,8 +15,6 @@ from toolcell.contracts.snapshot import Entry
 from toolcell.model.tool import Tool
 
 Fit = Literal["OK", "SIMPLIFIED", "LEFT_OUT"]
-Shape = Callable[[Tool, str, Mapping[str, Any], Contract], dict[str, Any]]
-"""Makes the provider's form of a tool from the tool, its description, its schema and its contract."""
 
 _SENTENCES: Final = (". ", ".\n", "! ", "!\n", "? ", "?\n")
 
@@ -29,6 +27,20 @@ class Rendered:
     fit: Fit
     notes: tuple[str, ...] = ()
     size: Size = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is told of a tool; `output` is the schema of its answer, None where every byte counts."""
+
+    tool: Tool
+    description: str
+    input: Mapping[str, Any]
+    output: Mapping[str, Any] | None
+
+
+Shape = Callable[[View], dict[str, Any]]
+"""Makes the provider's form of a tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +66,12 @@ class Dialect:
     limits: Limits = NO_LIMITS
     most_description: int = 1 << 20
 
-    def render(self, entry: Entry) -> Rendered:
-        """Returns a tool in this dialect: always the same bytes for the same entry."""
+    def render(self, entry: Entry, *, is_compact: bool = False) -> Rendered:
+        """Returns a tool in this dialect: always the same bytes for the same entry.
+
+        A compact one has the first paragraph of its description, the first sentence of every comment, every
+        sentence of a rule, and no schema of its answer.
+        """
         if entry.tool.unavailable is not None:
             why = entry.tool.unavailable
             return Rendered("", "LEFT_OUT", (f"{why.cause}: {why.message}",))
@@ -68,7 +84,11 @@ class Dialect:
         if description != entry.tool.description:
             long = len(entry.tool.description)
             notes.append(f"the description has {long} characters and was cut at {self.most_description}")
-        form = variant.shape(entry.tool, description, said.schema, entry.contract)
+        view = View(entry.tool, description, said.schema, entry.contract.output_schema)
+        if is_compact:
+            short = description.partition("\n\n")[0]
+            view = View(entry.tool, short, entry.contract.compact_schema(variant.kind), None)
+        form = variant.shape(view)
         is_strict = variant.limits is not NO_LIMITS
         size = measure(said.schema, is_strict=is_strict)
         return Rendered(printed(form), "SIMPLIFIED" if notes else "OK", tuple(notes), size)

@@ -40,11 +40,17 @@ class Manifest:
         dialect = dialects.find(request.dialect)
         names = tuple(sorted(set(request.tools)))
         query = paging.query(
-            "GetManifest", caller.name, dialect.name.encode(), *(name.encode() for name in names)
+            "GetManifest",
+            caller.name,
+            dialect.name.encode(),
+            b"compact" if request.compact else b"",
+            *(name.encode() for name in names),
         )
         page = paging.open_page(request, query, paging.MOST_ROWS)
         entries = self._entries(caller, names)
-        rendered = {entry.tool.name: dialects.render(dialect, entry) for entry in entries}
+        rendered = {
+            entry.tool.name: dialects.render(dialect, entry, is_compact=request.compact) for entry in entries
+        }
         response = v1.GetManifestResponse(limits=dialects.broken_limits(dialect, rendered.values()))
         texts: list[str] = []
         for name, tool in rendered.items():
