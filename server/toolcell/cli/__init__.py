@@ -26,6 +26,7 @@ VERBS = {
     "runs": "records",
     "trace": "records",
     "token": "tokens",
+    "check": "contracts",
     "doctor": "doctor",
     "version": "version",
 }

@@ -101,6 +101,13 @@ class Dialect:
         """Turns canonical ProtoJSON into the arguments that a model would send."""
         return contract.shown(canonical_json, self._kind(contract))
 
+    def schema(self, contract: Contract) -> tuple[Mapping[str, Any] | None, bool]:
+        """Returns the schema of a tool's arguments, None if left out, and whether in the preferred form."""
+        variant, _ = self._choose(contract)
+        if variant is None:
+            return None, False
+        return contract.said(variant.kind).schema, variant is self.variants[0]
+
     def _kind(self, contract: Contract) -> type[Schema]:
         """Returns the form in which a model saw a tool; ProtoJSON for a tool that it never saw."""
         variant, _ = self._choose(contract)
