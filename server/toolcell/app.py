@@ -1,57 +1,35 @@
 """The composition root: builds every room from a configuration, serves, and shuts down cleanly."""
 
 import asyncio
-import contextlib
-import logging
+import gc
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from toolcell import __version__
-from toolcell.cells import containment
-from toolcell.cells.pool import Cells
 from toolcell.config import Config
-from toolcell.contracts.catalog import Catalog, Changes
+from toolcell.jobs.engine import JobEngine
+from toolcell.jobs.ledger import JobLedger
 from toolcell.model.caller import Grants
-from toolcell.model.clock import Clock, SystemClock
-from toolcell.model.errors import ToolcellError
+from toolcell.model.clock import SystemClock
+from toolcell.model.errors import PlatformFault, ToolcellError
 from toolcell.pipeline.contract import sentence
-from toolcell.pipeline.gate import Gate
+from toolcell.pipeline.enqueue import enqueue
 from toolcell.pipeline.invoke import invoke
-from toolcell.pipeline.keys import KeyFileError, accept_key, keep_key, write_private
-from toolcell.pipeline.strangers import Strangers
+from toolcell.pipeline.keys import keep_key, write_private
 from toolcell.pipeline.tokens import TokenBook
-from toolcell.store.interface import Retention, StoreUnusable
-from toolcell.store.lifecycle import Store
-from toolcell.store.sqlite import open_store
-from toolcell.telemetry.lines import HumanLines, JsonLines, LibraryLog, Lines, say
+from toolcell.rooms import Rooms, StartError, build, opened
+from toolcell.store.interface import Retention
+from toolcell.telemetry.lines import say
 from toolcell.telemetry.welcome import welcome
 from toolcell.transports.grpc.admin import check_token
 from toolcell.transports.grpc.server import GrpcServer, Listen, ListenError, Services
-
-
-class StartError(Exception):
-    """The server cannot start; says what is wrong and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """Everything below the doors."""
-
-    config: Config
-    clock: Clock
-    lines: Lines
-    store: Store
-    tokens: TokenBook
-    catalog: Catalog
-    cells: Cells
 
 
 def run(config: Config, *, is_ephemeral: bool = False) -> None:
@@ -82,7 +60,7 @@ def create_token_offline(
 
     async def create() -> str:
         clock = SystemClock()
-        async with _opened(state, Retention(), clock) as store:
+        async with opened(state, Retention(), clock) as store:
             book = TokenBook(store.tokens, clock, "live")
             return (await book.create(caller, note, grants, ttl_seconds))[1]
 
@@ -95,7 +73,11 @@ async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with _build(config) as rooms:
+    async with build(config) as rooms:
+        try:
+            await rooms.jobs.recover()
+        except PlatformFault as trouble:
+            raise StartError(f"The jobs of the last server cannot be taken in: {trouble}") from None
         server, address = await _listen(rooms)
         announce = _announce_dev if config.is_dev else _announce
         try:
@@ -103,120 +85,48 @@ async def _serve(config: Config) -> None:
         except StartError:
             await server.drain(0)
             raise
-        await stop.wait()
+        _settle()
+        async with rooms.reload.following(config.protos, config.handlers, when=config.is_dev):
+            await stop.wait()
         stop.clear()
         rooms.lines.event("draining", "stopping: calls in flight may finish; the signal again stops at once")
-        await _drain(server, stop, config.grace_seconds)
+        await _drain((server, rooms.jobs), stop, config.grace_seconds)
         rooms.lines.event("stopped", "stopped")
 
 
-async def _drain(server: GrpcServer, hurry: asyncio.Event, grace_seconds: float) -> None:
-    draining = asyncio.ensure_future(server.drain(grace_seconds))
+def _settle() -> None:
+    """Takes what was built for good out of the garbage collector's rounds, and makes them rarer.
+
+    A round over everything is milliseconds that every call in flight waits.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+async def _drain(parts: tuple[GrpcServer, JobEngine], hurry: asyncio.Event, grace_seconds: float) -> None:
+    draining = asyncio.gather(*(part.drain(grace_seconds) for part in parts))
     hurried = asyncio.ensure_future(hurry.wait())
     await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
     if not draining.done():
-        await server.drain(0)
+        await asyncio.gather(*(part.drain(0) for part in parts))
     await draining
     hurried.cancel()
 
 
-@contextlib.asynccontextmanager
-async def _build(config: Config) -> AsyncIterator[Rooms]:
-    """Builds the rooms from the bottom up, and closes them from the top down."""
-    level, clock = _level(config), SystemClock()
-    lines: Lines = HumanLines(is_coloured=_is_coloured()) if config.is_dev else JsonLines()
-    retention = Retention(config.retention_seconds, config.retention_bytes)
-    async with _opened(config.state, retention, clock) as store, _logged(lines):
-        tokens = TokenBook(store.tokens, clock, "dev" if config.is_dev else "live")
-        await tokens.load()
-        await _accept_admin(config, tokens, clock)
-        catalog = Catalog(config.protos, config.handlers, ceiling=config.ceiling, isolation_level=level)
-        await catalog.load()
-        cells = Cells(clock=clock, level=level, max_zygotes=config.zygotes, idle_seconds=config.idle_seconds)
-        try:
-            yield Rooms(config, clock, lines, store, tokens, catalog, cells)
-        finally:
-            await cells.close()
-
-
-@contextlib.asynccontextmanager
-async def _opened(directory: Path, retention: Retention, clock: Clock) -> AsyncIterator[Store]:
-    try:
-        store = await open_store(directory, clock=clock, retention=retention)
-    except StoreUnusable as wrong:
-        raise StartError(str(wrong)) from None
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-@contextlib.asynccontextmanager
-async def _logged(lines: Lines) -> AsyncIterator[None]:
-    """Lets libraries, and the store's own threads, say what they warn of in the server's lines."""
-    handler = LibraryLog(lines)
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
-
-
-async def _accept_admin(config: Config, tokens: TokenBook, clock: Clock) -> None:
-    if config.admin_token_file is None:
-        return
-    try:
-        await accept_key(tokens, config.admin_token_file, "admin", clock)
-    except KeyFileError as wrong:
-        raise StartError(f"admin.token_file: {wrong}") from None
-
-
-def _level(config: Config) -> int:
-    """Returns the isolation level of this machine; refuses to go on below the required one."""
-    level = containment.highest_level()
-    if level >= config.required_level:
-        return level
-    missing = "\n".join(f"  {f.name}: {f.consequence}" for f in containment.probe() if not f.present)
-    raise StartError(
-        f"This machine offers isolation level {level}; level {config.required_level} is required "
-        f"(isolation.required). Missing:\n{missing}\n`toolcell doctor` says more."
-    )
-
-
 def _services(rooms: Rooms) -> Services:
-    change = asyncio.Lock()
-    gate = Gate(rooms.tokens, rooms.clock, Strangers(rooms.clock, rooms.lines.strangers))
-
-    def log(text: str) -> None:
-        rooms.lines.event("error", text)
-
-    async def reload() -> Changes:
-        async with change:
-            changes = await rooms.catalog.load()
-            served = rooms.catalog.snapshot.entries.values()
-            rooms.cells.retire({entry.tool.revision for entry in served})
-        counts = {"changed": len(changes.changed), "problems": len(changes.problems)}
-        rooms.lines.event("reloaded", "tools were reloaded", **counts)
-        return changes
-
     return Services(
-        invoke=invoke(
-            gate=gate,
-            snapshot=lambda: rooms.catalog.snapshot,
-            cells=rooms.cells,
-            traces=rooms.store.traces,
-            clock=rooms.clock,
-            observe=rooms.lines.invocation,
-            log=log,
-        ),
-        gate=gate,
+        invoke=invoke(rooms.corridor),
+        start_job=enqueue(rooms.corridor, rooms.jobs.accept),
+        jobs=JobLedger(rooms.store.jobs, rooms.jobs),
+        gate=rooms.corridor.gate,
         tokens=rooms.tokens,
         traces=rooms.store.traces,
         catalog=rooms.catalog,
-        reload=reload,
+        reload=rooms.reload,
         clock=rooms.clock,
         level=rooms.cells.level,
-        log=log,
+        log=rooms.corridor.log,
     )
 
 
@@ -224,13 +134,13 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
     """Starts the server; in dev a taken default port gives way to a free one. Returns it and its address."""
     config = rooms.config
     host = config.listen.rpartition(":")[0]
+    tls = (config.certificate, config.key, config.client_ca)
     listen = Listen(
         config.listen,
-        config.certificate,
-        config.key,
-        config.client_ca,
+        *tls,
         message_bytes=config.message_bytes,
         calls=config.calls,
+        streams=config.streams,
         insecure=config.insecure,
         reflection=config.reflection,
     )
@@ -290,7 +200,3 @@ async def _announce_dev(rooms: Rooms, address: str) -> None:
         problems=problems,
     )
     say(sys.stdout, text)
-
-
-def _is_coloured() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

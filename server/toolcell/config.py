@@ -98,7 +98,7 @@ SETTINGS: Final = (
         "state.directory",
         _file,
         Path(".toolcell"),
-        "folder of the database and the spool; one server owns it",
+        "folder of the database, the spool and the handlers' copies; one server owns it",
     ),
     Setting("grpc.listen", _text, "127.0.0.1:7333", "HOST:PORT to serve gRPC on; port 0 takes a free one"),
     Setting("grpc.certificate", _file, None, "PEM file of the server's certificate chain; turns TLS on"),
@@ -120,6 +120,12 @@ SETTINGS: Final = (
         "requests in flight at once; more are refused with SERVER_OVERLOADED",
     ),
     Setting(
+        "grpc.streams",
+        _whole(1, 10_000),
+        500,
+        "StreamTrace streams at once; more are refused with SERVER_OVERLOADED",
+    ),
+    Setting(
         "grpc.reflection",
         _one_of("open", "token", "off"),
         None,
@@ -138,7 +144,7 @@ SETTINGS: Final = (
     Setting("ceiling.cpu", quantity.seconds, 300.0, "most CPU time a cell.toml may ask for"),
     Setting("ceiling.open_files", _whole(16, 65_536), 1024, "most open files a cell.toml may ask for"),
     Setting("ceiling.output", quantity.size, 16 * MIB, "largest output a cell.toml may ask for"),
-    Setting("retention.age", quantity.seconds, 7 * DAY, "how long records are kept"),
+    Setting("retention.age", quantity.seconds, 7 * DAY, "how long records, and jobs that ended, are kept"),
     Setting(
         "retention.size",
         quantity.size,
@@ -172,6 +178,7 @@ class Config:
     insecure: bool
     message_bytes: int
     calls: int
+    streams: int
     reflection: str
     required_level: int
     zygotes: int
@@ -271,6 +278,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         insecure=values["grpc.insecure"],
         message_bytes=values["grpc.message"],
         calls=values["grpc.calls"],
+        streams=values["grpc.streams"],
         reflection=values["grpc.reflection"] or ("open" if is_dev else "token"),
         required_level=values["isolation.required"],
         zygotes=values["cells.zygotes"],

@@ -22,6 +22,7 @@ ROOMS = {
     "sqlite3": ("store", "cli.checks"),  # what doctor checks: the library's version
     "sqlite_utils": ("store",),
     "uvloop": ("app", "cli"),
+    "watchfiles": ("contracts.watch",),
 }
 
 #: Rooms that use nothing but the standard library and what stands below them.

@@ -13,11 +13,11 @@ from toolcell.model.errors import ToolcellError
 from toolcell.model.span import EventKind
 from toolcell.model.tool import Cause
 from toolcell.transports.grpc.native import LABEL, OWN_CODES, TOOL_CALL_ID
-from toolcell.v1 import admin_service_pb2, tool_service_pb2, trace_service_pb2
+from toolcell.v1 import admin_service_pb2, job_service_pb2, tool_service_pb2, trace_service_pb2
 
 ROOT = Path(__file__).parents[2]
 PROTOS, SERVER = (ROOT / "protos/README.md").read_text(), (ROOT / "server/README.md").read_text()
-SERVICES = (admin_service_pb2, tool_service_pb2, trace_service_pb2)
+SERVICES = (admin_service_pb2, job_service_pb2, tool_service_pb2, trace_service_pb2)
 
 
 def reasons(root: type[ToolcellError] = ToolcellError) -> Iterator[type[ToolcellError]]:

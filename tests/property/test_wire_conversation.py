@@ -15,7 +15,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "ready": {},
     "started": {},
     "threaded": {},
-    "import_failed": ERROR,
+    "import_failed": {**ERROR, "where": ""},
     "launch_failed": {"step": "", "message": ""},
     "spawned": {"serial": 1},
     "not_spawned": {"serial": 1, "message": ""},

@@ -36,6 +36,7 @@ class Server:
         self.folder = folder
         self.lines: list[str] = []
         self._ready = threading.Event()
+        self._said = threading.Condition()
         self._process = subprocess.Popen(
             command,
             cwd=folder,
@@ -51,10 +52,16 @@ class Server:
             self._reader.join()
             raise AssertionError(f"{command} ended with {self._process.returncode}:\n" + "".join(self.lines))
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     @classmethod
-    def dev(cls, folder: Path, *options: str) -> Self:
+    def dev(cls, folder: Path, *options: str, **variables: str) -> Self:
         """Starts `toolcell dev` on a free port."""
-        return cls([str(PROGRAMS / "toolcell"), "dev", "--grpc", "127.0.0.1:0", *options], folder)
+        command = [str(PROGRAMS / "toolcell"), "dev", "--grpc", "127.0.0.1:0", *options]
+        return cls(command, folder, **variables)
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +73,26 @@ class Server:
         assert self._process.stdout
         with self._process.stdout as output:
             for line in output:
-                self.lines.append(line)
+                with self._said:
+                    self.lines.append(line)
+                    self._said.notify_all()
                 if ready in line:
                     self._ready.set()
         self._process.wait()
         self._ready.set()
+
+    def line_with(self, text: str, after: int = 0) -> str:
+        """Waits until the server printed a line with a text, beyond its first `after` lines; returns it."""
+        found: list[str] = []
+
+        def is_said() -> bool:
+            found[:] = [line for line in self.lines[after:] if text in line]
+            return bool(found)
+
+        with self._said:
+            if not self._said.wait_for(is_said, timeout=30):
+                raise AssertionError(f"no line with {text!r} in:\n" + "".join(self.lines))
+        return found[0]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Sends a signal, waits for the end, and returns the exit code."""

@@ -17,9 +17,9 @@ from toolcell.wire.conversation import CELL, Conversation, State
 from toolcell.wire.frames import Decoder, Frame, ProtocolError
 
 TERM_GRACE_SECONDS: Final = 2.0
-"""Between SIGTERM and SIGKILL, for a call nobody waits for any more."""
+"""Between SIGTERM and SIGKILL, for a call nobody waits for any more, and for one that is stopped."""
 
-_FRAME_ROOM: Final = 64 * 1024  # beyond the output limit: room for a failure with its stack
+_FRAME_ROOM: Final = 256 * 1024  # beyond the output limit: room for a failure, its stack all escapes
 _READ_BYTES: Final = 64 * 1024
 _SAID_LIMIT: Final = 2000  # log and progress frames; the runtime itself stops at 1,000
 _SEND: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -33,9 +33,13 @@ class CellLostError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Keeper:
-    """Whom a cell tells: it can be lent; it ended unlent, with a frame or with words; it is released."""
+    """Whom a cell tells.
+
+    It can be lent; it still cannot; it ended unlent, with a frame or with words; it is released.
+    """
 
     ready: "Callable[[Cell], None]"
+    late: "Callable[[Cell], None]"
     lost: "Callable[[Frame | str], None]"
     released: "Callable[[Cell], None]"
 
@@ -44,10 +48,10 @@ class Cell:
     """A confined process that waits for one call. The server made every descriptor it uses of it.
 
     Since a hostile zygote may hold a copy of the other ends only, it cannot make a read or a write here
-    block.
+    block. `start_seconds` is how long it may take to become ready before its keeper is told.
     """
 
-    def __init__(self, serial: int, output_limit: int, keeper: Keeper) -> None:
+    def __init__(self, serial: int, output_limit: int, start_seconds: float, keeper: Keeper) -> None:
         self.serial = serial
         self._loop = asyncio.get_running_loop()
         self._keeper = keeper
@@ -69,9 +73,9 @@ class Cell:
         self._last: Frame | None = None
         self._unsent = b""
         self._said = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(start_seconds, keeper.late, self)
         self._hint: Ending | None = None
-        self._is_dying = self._is_released = self._is_unread = False
+        self._is_dying = self._is_stopped = self._is_released = self._is_unread = False
         self._loop.add_reader(self._channel.fileno(), self._on_channel)
 
     # ── before the call ─────────────────────────────────────────────────────────────────────────────────────
@@ -90,6 +94,8 @@ class Cell:
 
     def _announce(self) -> None:
         if self._process and self._conversation.state is State.READY:
+            if self._timer:
+                self._timer.cancel()
             self._keeper.ready(self)
 
     # ── the call ────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,8 +103,7 @@ class Cell:
     async def call(self, frame: bytes, relay: Relay, seconds: float) -> Ending:
         """Sends the call and returns how it ended, `seconds` from now at the latest; the process dies then.
 
-        Raises CellLostError when the call did not reach the process. Cancelling leaves the process SIGTERM
-        and 2 s.
+        Raises CellLostError when the call did not reach the process. Cancelling leaves it SIGTERM and 2 s.
         """
         if self._ending:
             raise CellLostError
@@ -114,14 +119,24 @@ class Cell:
         try:
             ending = await self._answer
         except asyncio.CancelledError:
+            self._relay = None
+            self._output.pass_to(None)
             self._dismiss()
             raise
-        if self._is_unread and ending.how is How.DIED:
+        if self._is_unread and ending.how is How.DIED and not self._is_stopped:
             raise CellLostError
-        return ending
+        return ending.of_stopped() if self._is_stopped else ending
+
+    def stop(self) -> None:
+        """Ends the call with SIGTERM, and 2 s later with SIGKILL; `call` returns what comes first."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._dismiss()
 
     def abandon(self, why: str = "") -> None:
         """Ends the cell at once, whatever it does."""
+        if not self._ending:
+            self._signal(signal.SIGKILL)  # before anybody hears that it is dead
         self._end(Ending(How.ABANDONED, detail=why))
 
     def exited(self, hint: Ending) -> None:
@@ -152,8 +167,6 @@ class Cell:
     def _dismiss(self) -> None:
         if self._is_released or self._ending:
             return
-        self._relay = None
-        self._output.pass_to(None)
         self._signal(signal.SIGTERM)
         if self._timer:
             self._timer.cancel()

@@ -1,6 +1,6 @@
 """How a cell's conversation ended: what cell finds out and faults judges."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from toolcell.model.span import Usage
@@ -30,6 +30,12 @@ class Ending:
     exit: int = -1
     signal: int = 0
     usage: Usage = field(default_factory=Usage)
+
+    def of_stopped(self) -> "Ending":
+        """Returns the end of a call that was told to stop: its answer, if it gave one before it died."""
+        frame = self.frame
+        has_answered = frame and (frame.kind == "result" or frame.fields["cause"] == "declared")
+        return self if has_answered else replace(self, how=How.ABANDONED)
 
     @property
     def words(self) -> str:

@@ -38,7 +38,7 @@ def judge(tool: Tool, ending: Ending, relay: Relay) -> HandlerFault | None:
         case How.EXPIRED:
             return HandlerTimeout(tool=tool.name, timeout=ending.detail)
         case How.ABANDONED:
-            return Cancelled(tool=tool.name, by="shutdown")
+            return Cancelled(tool=tool.name)
         case How.DIED:
             return _died(tool, ending, relay)
 

@@ -66,7 +66,7 @@ def _prepare(control: "Control", runtime: "Any", setup: "dict[str, Any]") -> "An
     try:
         program = runtime.prepare(setup)
     except BaseException as error:  # noqa: BLE001 - whatever an import raises, even SystemExit, is told
-        control.send("import_failed", **runtime.describe(error))
+        control.send("import_failed", **runtime.describe_import(error))
         os._exit(1)
     if _has_threads():
         control.send("threaded")

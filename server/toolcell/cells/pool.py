@@ -4,18 +4,20 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from toolcell.cells.cell import Cell, CellLostError
 from toolcell.cells.ending import Ending
 from toolcell.cells.faults import judge
+from toolcell.cells.refusals import no_process, still_starting, told, unavailable
 from toolcell.cells.relay import Emit, Relay
 from toolcell.cells.setup import setup
-from toolcell.cells.zygote import START_SECONDS, Owner, Why, Zygote, ZygoteEndedError
+from toolcell.cells.zygote import Owner, Why, Zygote, ZygoteEndedError
 from toolcell.model.clock import Clock
 from toolcell.model.errors import HandlerFault, ServerDraining, ServerOverloaded, ToolUnavailable
 from toolcell.model.span import Usage
-from toolcell.model.tool import Cause, Tool
+from toolcell.model.tool import Tool, Unavailable
 from toolcell.wire.frames import encode
 
 _BACKOFF_SECONDS: Final = 1.0
@@ -38,12 +40,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The handler's JSON value or its fault; `start_time` is microseconds since the epoch."""
+    """The handler's JSON value or its fault; `start_time` is microseconds since the epoch.
+
+    `size` is how many bytes the value's frame took, 0 where there is only a fault.
+    """
 
     value: object
     fault: HandlerFault | None
     usage: Usage
     start_time: int
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Cells:
         self._broken: dict[_Key, _Broken] = {}
         self._threaded: set[_Key] = set()
         self._served: frozenset[str] | None = None
+        self._running: dict[str, Cell] = {}
         self._is_closed = False
 
     async def prepare(self, tool: Tool) -> None:
@@ -89,22 +96,39 @@ class Cells:
         Raises ToolUnavailable when the handler does not import or the policy asks for what cannot be,
         ServerOverloaded when every zygote there may be is busy.
         """
-        zygote = await self._started(tool, self._clock.monotonic() + START_SECONDS)
+        zygote = await self._started(tool, None)
         try:
             await zygote.fill()
         except ZygoteEndedError as error:
-            raise self._unavailable(tool, error) from error
-        except TimeoutError:
-            raise _overloaded(tool) from None
+            raise unavailable(tool, error) from error
         except OSError as error:
-            raise _no_process(tool, error) from error
+            raise no_process(tool, error) from error
+        self._broken.pop((tool.name, tool.revision), None)
+
+    async def fault_of(self, tool: Tool) -> Unavailable | None:
+        """Prepares a tool and returns what keeps it from running; None if nothing does, or nobody can say."""
+        try:
+            await self.prepare(tool)
+        except (ServerOverloaded, ServerDraining):
+            return None
+        except ToolUnavailable as refusal:
+            return told(tool, refusal)
+        return None
+
+    def is_warm(self, name: str) -> bool:
+        """Tells whether a zygote of a tool is there, at whatever revision."""
+        return any(tool == name for tool, _ in self._zygotes)
+
+    def directories(self) -> set[Path]:
+        """Returns the handlers' directories that a living zygote, or a call in one of its cells, may read."""
+        return {zygote.tool.directory for zygote in (*self._zygotes.values(), *self._leaving)}
 
     async def run(self, tool: Tool, request: Request, deadline: float, emit: Emit) -> Reply:
         """Runs one call in a fresh cell, until `deadline` (monotonic seconds) at the latest.
 
         What the handler says meanwhile goes to `emit`; what it did wrong is the reply's fault. Raises only
-        when nothing was run: ToolUnavailable, ServerOverloaded, ServerDraining. When the awaiting task is
-        cancelled, the handler gets SIGTERM and 2 s, in the background.
+        when nothing was run: ToolUnavailable, ServerDraining, or ServerOverloaded, also when no cell is ready
+        by then. When the awaiting task is cancelled, the handler gets SIGTERM and 2 s, in the background.
         """
         relay = Relay(emit)
         for _ in range(_CELLS_A_CALL):
@@ -112,14 +136,29 @@ class Cells:
             seconds = max(0.0, deadline - self._clock.monotonic())
             frame = _call(request, seconds, tool.output_limit_bytes)
             start_time = self._clock.wall()
+            self._running[request.invocation_id] = cell
             try:
                 ending = await cell.call(frame, relay, seconds)
             except CellLostError:
                 continue  # it was gone before it got anything: another one
+            finally:
+                self._running.pop(request.invocation_id, None)
             return _reply(tool, ending, relay, start_time)
         raise ServerOverloaded(
             f"Cells of {tool.name} are killed before they run.", retry_after=_RETRY_SECONDS
         )
+
+    def stop(self, invocation_id: str) -> bool:
+        """Ends a call that a cell has: SIGTERM, and 2 s later SIGKILL; returns False when no cell has it.
+
+        Its `run` returns as ever: with an answer that came first, else with the fault CANCELLED once the
+        process is dead.
+        """
+        cell = self._running.get(invocation_id)
+        if cell is None:
+            return False
+        cell.stop()
+        return True
 
     def retire(self, served: Collection[str]) -> None:
         """Takes the revisions still served; zygotes of others close, now or after their last call."""
@@ -143,45 +182,46 @@ class Cells:
         while True:
             zygote = await self._started(tool, deadline)
             try:
-                return await zygote.lend(deadline - self._clock.monotonic())
+                cell = await zygote.lend(deadline - self._clock.monotonic())
             except TimeoutError:
-                raise _overloaded(tool) from None
+                raise self._still_starting(tool) from None
             except ZygoteEndedError:
                 continue  # the next look finds another zygote, or why there is none
             except OSError as error:
-                raise _no_process(tool, error) from error
+                raise no_process(tool, error) from error
+            self._broken.pop((tool.name, tool.revision), None)
+            return cell
 
-    async def _started(self, tool: Tool, deadline: float) -> Zygote:
+    async def _started(self, tool: Tool, deadline: float | None) -> Zygote:
         key = (tool.name, tool.revision)
         while True:
             zygote = self._zygotes.get(key) or self._open(tool, key)
             self._zygotes.move_to_end(key)
             zygote.last_used = self._clock.monotonic()
             if zygote.started.done() and not zygote.started.exception():
-                self._broken.pop(key, None)
                 return zygote
             try:
-                async with asyncio.timeout(deadline - self._clock.monotonic()):
+                async with asyncio.timeout(None if deadline is None else deadline - self._clock.monotonic()):
                     await asyncio.shield(zygote.started)
             except TimeoutError:
-                raise _overloaded(tool) from None
+                raise self._still_starting(tool) from None
             except ZygoteEndedError as error:
                 if error.why in (Why.THREADED, Why.RETIRED):
                     continue  # there is, or will be, another one
-                raise self._unavailable(tool, error) from error
+                raise unavailable(tool, error) from error
 
     def _open(self, tool: Tool, key: _Key) -> Zygote:
         if self._is_closed:
             raise ServerDraining
         if (broken := self._broken.get(key)) and self._clock.monotonic() < broken.until:
-            raise self._unavailable(tool, broken.error)
+            raise unavailable(tool, broken.error) from broken.error
         self._make_room()
         preload = tool.policy.preload and key not in self._threaded
         fields = setup(tool, preload=preload, landlock_abi=self._landlock_abi)
         try:
             zygote = Zygote(tool, fields, Owner(self._on_ended, self._on_idle))
         except OSError as error:
-            raise _no_process(tool, error) from error
+            raise no_process(tool, error) from error
         self._zygotes[key] = zygote
         self._watch(zygote, self._idle_seconds)
         return zygote
@@ -230,15 +270,15 @@ class Cells:
         else:
             zygote.end(ZygoteEndedError(Why.RETIRED, "nobody called it"))
 
-    def _unavailable(self, tool: Tool, error: ZygoteEndedError) -> ToolUnavailable:
-        if error.why is Why.IMPORT:
-            said = f"The handler of {tool.name} does not import: {error.reason}. Correct it and reload."
-        else:
-            said = f"The zygote of {tool.name} ended: {error.reason}. It is tried again shortly."
-        refusal = ToolUnavailable(said, tool=tool.name, cause=Cause.HANDLER_IMPORT_FAILED)
-        if error.stack:
-            refusal.add_note(error.stack)
-        return refusal
+    def _still_starting(self, tool: Tool) -> ToolUnavailable | ServerOverloaded:
+        """Makes the refusal of a call whose time was up before a cell was ready.
+
+        That is nobody's fault and says nothing of the tool, unless its last start failed and this is only the
+        next try: then the tool is what the caller should hear of.
+        """
+        if broken := self._broken.get((tool.name, tool.revision)):
+            return unavailable(tool, broken.error)
+        return still_starting(tool)
 
 
 def _call(request: Request, seconds: float, output_limit: int) -> bytes:
@@ -256,15 +296,6 @@ def _reply(tool: Tool, ending: Ending, relay: Relay, start_time: int) -> Reply:
     fault = judge(tool, ending, relay)
     answer = ending.frame.fields if ending.frame else {}
     relay.end(answer.get("dropped", 0))
-    return Reply(None if fault else answer["value"], fault, ending.usage, start_time)
-
-
-def _no_process(tool: Tool, error: OSError) -> ServerOverloaded:
-    said = f"No process could be started for {tool.name}: {error.strerror}."
-    return ServerOverloaded(said, retry_after=_RETRY_SECONDS)
-
-
-def _overloaded(tool: Tool) -> ServerOverloaded:
-    return ServerOverloaded(
-        f"No cell of {tool.name} became ready before the deadline.", retry_after=_RETRY_SECONDS
-    )
+    if fault or ending.frame is None:
+        return Reply(None, fault, ending.usage, start_time)
+    return Reply(answer["value"], None, ending.usage, start_time, ending.frame.size)

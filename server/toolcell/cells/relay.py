@@ -87,6 +87,6 @@ class Lines:
 def _cut(value: Any) -> Any:
     if isinstance(value, str):
         return value[:LINE_LIMIT]
-    if isinstance(value, dict) and len(json.dumps(value)) > LINE_LIMIT:
+    if isinstance(value, dict) and len(json.dumps(value, ensure_ascii=False).encode()) > LINE_LIMIT:
         return {}
     return value

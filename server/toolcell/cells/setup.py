@@ -46,6 +46,7 @@ def setup(tool: Tool, *, preload: bool, landlock_abi: int | None) -> dict[str, A
         "open_files": limits.open_files,
         "runtime": tool.policy.runtime,
         "directory": str(tool.directory.resolve()),
+        "place": tool.place,
         "module": module,
         "function": function,
         "preload": preload,

@@ -5,7 +5,6 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from toolcell.model.errors import ToolUnavailable
 from toolcell.model.tool import Cause, Tool
@@ -44,7 +43,7 @@ _DEVICES = (("/dev/null", "device"), ("/dev/urandom", "file"))
 
 def view(tool: Tool) -> list[Line]:
     """Returns the lines of a tool's view; raises ToolUnavailable when `read` leaves the tool's directory."""
-    return [*_platform(), *_code(tool.directory), *_data(tool)]
+    return [*_platform(), *_code(tool), *_data(tool)]
 
 
 @cache
@@ -63,15 +62,26 @@ def _platform() -> tuple[Line, ...]:
     return (*(_line(path) for path in kept), *_DEVICES)
 
 
-def _code(directory: Path) -> Iterator[Line]:
+def _code(tool: Tool) -> Iterator[Line]:
     """Grants the names in the tool's directory, its modules, and its packages with all they contain."""
-    top = directory.resolve()
+    top = tool.directory.resolve()
     yield str(top), "names"
-    for entry in sorted(os.scandir(top), key=lambda entry: entry.name):
+    for entry in sorted(_entries(tool), key=lambda entry: entry.name):
         if entry.is_file(follow_symlinks=False) and entry.name.endswith(".py"):
             yield entry.path, "file"
         elif entry.is_dir(follow_symlinks=False) and os.path.isfile(os.path.join(entry.path, "__init__.py")):
             yield entry.path, "tree"
+
+
+def _entries(tool: Tool) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(tool.directory))
+    except OSError as error:
+        raise ToolUnavailable(
+            f"The files of {tool.name} cannot be read any more: {error.strerror}. Call again, or reload.",
+            tool=tool.name,
+            cause=Cause.HANDLER_MISSING,
+        ) from None
 
 
 def _data(tool: Tool) -> Iterator[Line]:

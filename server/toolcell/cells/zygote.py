@@ -38,8 +38,8 @@ from toolcell.model.span import Usage
 from toolcell.model.tool import Tool
 from toolcell.wire.frames import Frame, ProtocolError
 
-START_SECONDS: Final = 20.0
-"""From the start of the process to the handler imported."""
+START_SECONDS: Final = 10.0
+"""From the start of a process to the handler imported and, for a cell, `ready`: what takes longer hangs."""
 
 _ORDERS_AT_ONCE: Final = 16
 _LOST_IN_A_ROW: Final = 3
@@ -56,13 +56,14 @@ class Why(StrEnum):
 
 
 class ZygoteEndedError(Exception):
-    """The zygote is gone; nothing was run. `reason` is for the operator, `stack` may be empty."""
+    """The zygote is gone; nothing was run. `reason` is for the operator, `stack` and `where` may be empty."""
 
-    def __init__(self, why: Why, reason: str, stack: str = "") -> None:
+    def __init__(self, why: Why, reason: str, stack: str = "", where: str = "") -> None:
         super().__init__(reason)
         self.why = why
         self.reason = reason
         self.stack = stack
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Zygote:
         self.last_used = 0.0
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._keeper = Keeper(self._on_ready, self._on_lost, self._on_released)
+        self._keeper = Keeper(self._on_ready, self._on_late_cell, self._on_lost, self._on_released)
+        self._preloads: bool = setup["preload"]
         self.started: asyncio.Future[None] = self._loop.create_future()
         self._cells: dict[int, Cell] = {}  # spawned or ordered, not yet said to have exited
         self._ordered: deque[Cell] = deque()
@@ -108,8 +110,11 @@ class Zygote:
 
     # ── lending ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def lend(self, seconds: float) -> Cell:
-        """Returns a ready cell, for good; raises TimeoutError when none comes in time, ZygoteEndedError."""
+    async def lend(self, seconds: float | None) -> Cell:
+        """Returns a ready cell, for good; raises TimeoutError when none comes in time, ZygoteEndedError.
+
+        Without a time it waits until there is a cell or the zygote ends, which START_SECONDS bounds.
+        """
         if self._end:
             raise self._end
         if self._idle:
@@ -124,7 +129,7 @@ class Zygote:
         self._has_lent = True
         return cell
 
-    async def _wait(self, line: asyncio.Future[Cell], seconds: float) -> Cell:
+    async def _wait(self, line: asyncio.Future[Cell], seconds: float | None) -> Cell:
         try:
             async with asyncio.timeout(seconds):
                 return await line
@@ -139,7 +144,7 @@ class Zygote:
     async def fill(self) -> None:
         """Returns when a cell is ready to be lent; raises ZygoteEndedError when none ever will be."""
         if not self._idle:
-            self._idle.appendleft(await self.lend(START_SECONDS))
+            self._idle.appendleft(await self.lend(None))
             self._lent.discard(self._idle[0])
         self.refill()
 
@@ -163,7 +168,7 @@ class Zygote:
 
     def _order(self) -> None:
         self._serial += 1
-        cell = Cell(self._serial, self.tool.output_limit_bytes, self._keeper)
+        cell = Cell(self._serial, self.tool.output_limit_bytes, START_SECONDS, self._keeper)
         self._cells[cell.serial] = cell
         self._making.add(cell)
         self._ordered.append(cell)
@@ -180,6 +185,15 @@ class Zygote:
                 line.set_result(cell)
                 return
         self._idle.append(cell)
+
+    def _on_late_cell(self, cell: Cell) -> None:
+        """Ends a cell that does not become ready, and the zygote too where none of its cells ever did."""
+        if self._has_lent or self._idle:
+            cell.abandon(f"not ready after {START_SECONDS:g} s")
+        elif self._preloads:
+            self._on_broken(f"its cells are not ready after {START_SECONDS:g} s")
+        else:
+            self._on_late()
 
     def _on_lost(self, last: Frame | str) -> None:
         if isinstance(last, Frame):
@@ -282,7 +296,8 @@ class Zygote:
             cell.abandon()
 
     def _on_late(self) -> None:
-        reason = f"importing the handler took longer than {START_SECONDS:g} s"
+        module = self.tool.policy.entry.partition(":")[0]
+        reason = f"the import of {module} did not finish in {START_SECONDS:g} s (does it wait for something?)"
         self.end(ZygoteEndedError(Why.IMPORT, reason))
 
     def _on_broken(self, how: str) -> None:
@@ -295,4 +310,5 @@ class Zygote:
 
 def _import_failed(frame: Frame) -> ZygoteEndedError:
     fields = frame.fields
-    return ZygoteEndedError(Why.IMPORT, f"{fields['type']}: {fields['message']}", fields["stack"])
+    said, where = f"{fields['type']}: {fields['message']}", fields["where"][:200]
+    return ZygoteEndedError(Why.IMPORT, said, fields["stack"], where)

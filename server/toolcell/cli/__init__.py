@@ -23,11 +23,15 @@ VERBS = {
     "tools": "tools",
     "manifest": "tools",
     "reload": "tools",
+    "job": "jobs",
     "runs": "records",
     "trace": "records",
+    "tail": "tail",
     "token": "tokens",
     "check": "contracts",
+    "db": "db",
     "doctor": "doctor",
+    "completion": "completion",
     "version": "version",
 }
 """Every verb and the module that has it; a module is imported when its verb is used."""

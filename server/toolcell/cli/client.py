@@ -16,10 +16,18 @@ from google.rpc import error_details_pb2, status_pb2
 from toolcell.cli.errors import EXITS, CommandError
 from toolcell.cli.session import Session, Target, aim
 from toolcell.model.errors import DOMAIN
-from toolcell.v1 import admin_service_pb2_grpc, tool_service_pb2_grpc, trace_service_pb2_grpc
+from toolcell.v1 import (
+    admin_service_pb2_grpc,
+    job_service_pb2_grpc,
+    tool_service_pb2_grpc,
+    trace_service_pb2_grpc,
+)
 
 READ_SECONDS = 15.0
-"""Bounds every RPC but Invoke."""
+"""Bounds every RPC but Invoke and WaitJob."""
+
+PAGE_ROWS = 1000
+"""The most rows that a server gives in one page."""
 
 _AUTH = "not authorized"
 _HINTS = {
@@ -33,9 +41,14 @@ _HINTS = {
     "METHOD_NOT_FOUND": ("internal", "the server is of another version: compare with `toolcell version`"),
     "TOOL_NOT_FOUND": ("not found", "did you mean {near}? `toolcell tools` lists them all"),
     "INVOCATION_NOT_FOUND": ("not found", "`toolcell runs` lists the invocations you may see"),
+    "JOB_NOT_FOUND": ("not found", "`toolcell job list` lists the jobs you may see"),
     "TOKEN_NOT_FOUND": ("not found", "`toolcell token list` lists them"),
     "REQUEST_INVALID": ("invalid arguments", "correct what is named above"),
     "PAGE_TOKEN_INVALID": ("invalid arguments", "start again without a page token"),
+    "CURSOR_INVALID": (
+        "invalid arguments",
+        "start again without a cursor, or from 0: the oldest that is kept",
+    ),
     "DIALECT_UNKNOWN": ("usage", "one of: {known}"),
     "INPUT_INVALID": ("invalid arguments", "`toolcell tools {tool}` shows what it takes"),
     "INPUT_TOO_LARGE": ("invalid arguments", "send at most {limit} bytes"),
@@ -79,6 +92,7 @@ class Client:
         self._target = aim(session)
         self._channel = _channel(self._target)
         self.tools = tool_service_pb2_grpc.ToolServiceStub(self._channel)
+        self.jobs = job_service_pb2_grpc.JobServiceStub(self._channel)
         self.traces = trace_service_pb2_grpc.TraceServiceStub(self._channel)
         self.admin = admin_service_pb2_grpc.AdminServiceStub(self._channel)
 
@@ -97,6 +111,24 @@ class Client:
             return method(request, metadata=metadata, timeout=timeout)
         except grpc.RpcError as error:
             raise fault_of(error, self._target) from None
+
+    def stream(self, method: Callable[..., Iterator[Answer]], request: Any) -> Iterator[Answer]:
+        """Yields the messages of a streaming method while it lasts; raises CommandError as `ask` does."""
+        metadata = (("authorization", f"Bearer {self._target.bearer}"),)
+        try:
+            yield from method(request, metadata=metadata)
+        except grpc.RpcError as error:
+            raise fault_of(error, self._target) from None
+
+    def newest(self, method: Callable[..., Any], request: Any, field: str, limit: int) -> list[Any]:
+        """Returns at most `limit` rows of a listing method, from the first page on."""
+        found: list[Any] = []
+        request.page_size = min(limit, PAGE_ROWS)
+        for page in self.pages(method, request):
+            found += getattr(page, field)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def pages(self, method: Callable[..., Answer], request: Any) -> Iterator[Answer]:
         """Yields page after page of a listing method."""
@@ -163,6 +195,7 @@ def _channel(target: Target) -> grpc.Channel:
     options = (
         ("grpc.enable_http_proxy", 0 if not target.tls else 1),  # a proxy has no business with loopback
         ("grpc.max_receive_message_length", 64 << 20),
+        ("grpc.keepalive_time_ms", 60_000),  # a stream hears of a server whose machine is gone
         ("grpc.primary_user_agent", "toolcell-cli"),
     )
     if not target.tls:

@@ -2,14 +2,18 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
 
+from toolcell.cli.completion import tool_names
 from toolcell.cli.session import Session
 from toolcell.cli.text import pretty
 from toolcell.model import quantity
 
+STATES = ("pending", "running", "succeeded", "failed", "cancelled")
+"""Where an invocation or a job may stand, in the words of the command line."""
 LONGEST = 3650 * 86_400
 """Ten years, in seconds."""
 
@@ -47,6 +51,44 @@ def label(text: str) -> tuple[str, str]:
     return key, value
 
 
+def listing_options(group: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives a verb the options that choose records; those of other callers need the grant group."""
+    everybody = f"Only this caller's; others' need the group {group}."
+    options = (
+        click.option(
+            "--tool", default="", metavar="NAME", shell_complete=tool_names, help="Only this tool's."
+        ),
+        click.option(
+            "--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state."
+        ),
+        click.option("--caller", default="", metavar="NAME", help=everybody),
+        click.option("--tool-call-id", default="", metavar="ID", help="Only that of this tool call."),
+        click.option(
+            "--label",
+            "labels",
+            type=label,
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Only those with this label; repeatable.",
+        ),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1, max=100_000),
+            default=20,
+            show_default=True,
+            help="How many.",
+        ),
+        json_option,
+    )
+
+    def give(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
+
+
 def show_json(value: Any) -> None:
     """Prints JSON data on stdout: indented on a terminal, else on one line."""
     click.echo(pretty(value) if sys.stdout.isatty() else json.dumps(value, ensure_ascii=False))
@@ -55,6 +97,11 @@ def show_json(value: Any) -> None:
 def word_of(enum: Any, number: int, prefix: str) -> str:
     """Returns the name of an enum's value without its prefix; the number itself for one of a newer server."""
     return enum.Name(number).removeprefix(prefix) if number in enum.values() else str(number)
+
+
+def show_event(event: Any) -> None:
+    """Prints an event as JSON on one line, on a terminal too."""
+    click.echo(json.dumps(as_data(event), ensure_ascii=False))
 
 
 def as_data(message: Any) -> Any:

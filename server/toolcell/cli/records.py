@@ -5,35 +5,17 @@ from typing import Any
 import click
 
 from toolcell.cli.errors import EXITS, CommandError
-from toolcell.cli.options import as_data, json_option, label, show_json
+from toolcell.cli.options import as_data, json_option, listing_options, show_event, show_json
 from toolcell.cli.session import Session
-from toolcell.cli.story import row, story
+from toolcell.cli.story import event_line, row, story
+from toolcell.cli.streams import follow
 from toolcell.cli.text import table
-
-STATES = ("pending", "running", "succeeded", "failed", "cancelled")
-PAGE = 1000
 
 
 @click.command
-@click.option("--tool", default="", metavar="NAME", help="Only this tool's.")
-@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state.")
 @click.option("--failed", is_flag=True, help="The same as --state failed.")
-@click.option(
-    "--caller", default="", metavar="NAME", help="Only this caller's; others' need the group traces.all."
-)
-@click.option("--tool-call-id", default="", metavar="ID", help="Only that of this tool call.")
-@click.option(
-    "--label",
-    "labels",
-    type=label,
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Only those with this label; repeatable.",
-)
-@click.option(
-    "--limit", type=click.IntRange(min=1, max=100_000), default=20, show_default=True, help="How many."
-)
-@json_option
+@click.option("--job", "job_id", default="", metavar="JOB", help="Only the attempts of this job.")
+@listing_options("traces.all")
 @click.pass_obj
 def runs(
     session: Session,
@@ -42,6 +24,7 @@ def runs(
     tool: str,
     caller: str,
     tool_call_id: str,
+    job_id: str,
     state: str | None,
     failed: bool,
     limit: int,
@@ -57,7 +40,7 @@ def runs(
     state = "failed" if failed else state
     number = trace_pb2.State.Value(f"STATE_{state.upper()}") if state else trace_pb2.STATE_UNSPECIFIED
     chosen = trace_service_pb2.InvocationFilter(
-        tool=tool, caller=caller, tool_call_id=tool_call_id, state=number, labels=dict(labels)
+        tool=tool, caller=caller, tool_call_id=tool_call_id, job_id=job_id, state=number, labels=dict(labels)
     )
     found = _newest(session, chosen, limit)
     if session.as_json:
@@ -71,12 +54,15 @@ def runs(
 
 @click.command
 @click.argument("invocation_id", metavar="[INVOCATION]", required=False)
+@click.option(
+    "--follow", "is_followed", is_flag=True, help="Shows events as they happen, until it has ended."
+)
 @json_option
 @click.pass_obj
-def trace(session: Session, invocation_id: str | None) -> None:
+def trace(session: Session, invocation_id: str | None, is_followed: bool) -> None:
     """Shows what happened during an invocation.
 
-    Without its id, during the newest one.
+    Without its id, during the newest one. With --follow and --json, an event is one JSON object a line.
     """
     from toolcell.cli.client import Client
     from toolcell.v1 import trace_service_pb2
@@ -90,7 +76,26 @@ def trace(session: Session, invocation_id: str | None) -> None:
     with Client(session) as client:
         request = trace_service_pb2.GetInvocationRequest(invocation_id=invocation_id)
         answer = client.ask(client.traces.GetInvocation, request)
+        if is_followed and (session.as_json or not answer.invocation.HasField("end_time")):
+            _follow(session, answer.invocation)
+            if session.as_json:
+                return
+            answer = client.ask(client.traces.GetInvocation, request)
+            del answer.events[:]  # they have been shown
     show_json(as_data(answer)) if session.as_json else click.echo("\n".join(story(answer)))
+
+
+def _follow(session: Session, record: Any) -> None:
+    """Prints an invocation's events from its start to its end."""
+    from toolcell.v1 import trace_service_pb2
+
+    chosen = trace_service_pb2.EventFilter(invocation_id=record.invocation_id)
+    begin = record.create_time.ToMicroseconds()
+    for message in follow(session, chosen, "0", is_endless=not record.HasField("end_time")):
+        for event in message.events:
+            show_event(event) if session.as_json else click.echo(event_line(event, begin))
+        if message.events and message.events[-1].kind == "ended":
+            return
 
 
 def _newest(session: Session, chosen: Any, limit: int) -> list[Any]:
@@ -98,11 +103,6 @@ def _newest(session: Session, chosen: Any, limit: int) -> list[Any]:
     from toolcell.cli.client import Client
     from toolcell.v1 import trace_service_pb2
 
-    found: list[Any] = []
-    request = trace_service_pb2.ListInvocationsRequest(filter=chosen, page_size=min(limit, PAGE))
+    request = trace_service_pb2.ListInvocationsRequest(filter=chosen)
     with Client(session) as client:
-        for page in client.pages(client.traces.ListInvocations, request):
-            found += page.invocations
-            if len(found) >= limit:
-                break
-    return found[:limit]
+        return client.newest(client.traces.ListInvocations, request, "invocations", limit)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from toolcell.cli.completion import tool_names
 from toolcell.cli.errors import EXITS
 from toolcell.cli.options import as_data, json_option, show_json, word_of
 from toolcell.cli.session import Session
@@ -30,7 +31,7 @@ BYTES_PER_TOKEN = 4
 
 
 @click.command
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=tool_names)
 @json_option
 @click.pass_obj
 def tools(session: Session, name: str | None) -> None:
@@ -55,7 +56,7 @@ def tools(session: Session, name: str | None) -> None:
 
 
 @click.command
-@click.argument("names", nargs=-1, metavar="[TOOL]...")
+@click.argument("names", nargs=-1, metavar="[TOOL]...", shell_complete=tool_names)
 @click.option(
     "--dialect",
     "--format",
@@ -112,8 +113,8 @@ def manifest(session: Session, names: tuple[str, ...], dialect: str, compact: bo
 def reload(session: Session) -> int:
     """Has the server read its files anew.
 
-    These are contracts, policies and handlers.
-    Exit code 1 means that something is not served.
+    These are contracts, policies and handlers. What is broken replaces nothing: a tool that was served goes
+    on as it was. Exit code 1 means that something is broken.
     """
     from toolcell.cli.client import Client
     from toolcell.v1 import admin_service_pb2
@@ -131,7 +132,8 @@ def reload(session: Session) -> int:
             click.echo(
                 plain(f"problem  {problem.tool or '-'}: {where}{problem.message} ({problem.cause})"), err=True
             )
-            click.echo(plain(f"         {problem.remedy}"), err=True)
+            served = f" Revision {problem.served_revision} is served." if problem.served_revision else ""
+            click.echo(plain(f"         {problem.remedy}{served}"), err=True)
     return EXITS["tool failed"] if answer.problems else EXITS["ok"]
 
 

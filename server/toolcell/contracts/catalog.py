@@ -1,26 +1,30 @@
 """The tools of a workspace: read, compiled and checked in a thread, then swapped in as a whole."""
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from toolcell.contracts import sources
 from toolcell.contracts.compiler import compile_sources
 from toolcell.contracts.contract import Contract
+from toolcell.contracts.copies import Copies
 from toolcell.contracts.definitions import Definitions
 from toolcell.contracts.deployment import Ground, deploy
-from toolcell.contracts.handlers import Handlers
+from toolcell.contracts.handlers import found
+from toolcell.contracts.proposal import Proposal
 from toolcell.contracts.rules import MOST_WARM
 from toolcell.contracts.snapshot import Changes, Entry, Problem, Snapshot, compare
 from toolcell.contracts.sources import Broken, Sources
+from toolcell.contracts.suspects import suspects
 from toolcell.contracts.tools import Declared, Passed, declare, unknown_contract
 from toolcell.model.tool import MIB, Cause, Limits, Unavailable
 
-__all__ = ["Catalog", "Changes", "Entry", "Problem", "Snapshot"]
+__all__ = ["Catalog", "Changes", "Entry", "Problem", "Proposal", "Snapshot", "compare"]
 
 CEILING: Final = Limits(memory_bytes=1024 * MIB, cpu_seconds=300.0, open_files=1024, output_bytes=16 * MIB)
 _MOST_GENERATIONS: Final = 8  # a kept contract keeps its load's whole pool
@@ -38,20 +42,32 @@ class _Contracts:
 
 
 class Catalog:
-    """Holds the current snapshot of a workspace and replaces it on load.
+    """Holds the current snapshot of a workspace, and replaces it by what the files say.
 
-    `ceiling` bounds every policy; `isolation_level` is the server's.
+    `ceiling` bounds every policy; `isolation_level` is the server's. `copies` is the folder, its own and
+    emptied, that handlers are copied to, so that every revision runs what it was made from; without it the
+    tools can be looked at, and should not be run.
     """
 
     def __init__(
-        self, protos: Path, handlers: Path, *, ceiling: Limits = CEILING, isolation_level: int
+        self,
+        protos: Path,
+        handlers: Path,
+        *,
+        ceiling: Limits = CEILING,
+        isolation_level: int,
+        copies: Path | None = None,
     ) -> None:
         self.snapshot = Snapshot()
+        self._given = protos
         self._protos = protos.resolve()
-        self._handlers = Handlers(handlers)
-        self._ground = Ground(handlers.resolve().name, ceiling, isolation_level)
+        self._handlers = handlers
+        self._copies = Copies(copies) if copies is not None else None
+        self._ground = Ground(handlers.resolve().name, ceiling, isolation_level, self._copies)
         self._contracts = _Contracts("", 0)
-        self._change = asyncio.Lock()
+        self._homes: dict[str, str] = {}  # tools to the files that last declared them
+        # One thread: whoever stops waiting for a reading does not set another one beside it.
+        self._reader = ThreadPoolExecutor(1, "toolcell-catalog")
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, heard: Callable[[], None]) -> None:
@@ -59,35 +75,59 @@ class Catalog:
         self._listeners.append(heard)
 
     async def load(self) -> Changes:
-        """Reads the workspace anew and swaps the snapshot; calls on their way keep the one they have.
+        """Reads the workspace and takes what it says; see `propose` and `adopt`."""
+        before = self.snapshot
+        self.adopt(await self.propose())
+        if self._copies is not None:
+            self._reader.submit(self._copies.sweep)  # nobody waits for it
+        return compare(before, self.snapshot)
 
-        Never raises for what the workspace holds: that is a problem of the snapshot.
+    async def propose(self) -> Proposal:
+        """Reads the workspace anew and returns what it says, which is not in force.
+
+        Never raises for what the workspace holds: that is a problem of the proposal.
         """
-        async with self._change:
-            contracts, snapshot = await asyncio.to_thread(self._read)
-            changes = compare(self.snapshot, snapshot)
-            self._contracts, self.snapshot = contracts, snapshot
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read)
+
+    def adopt(
+        self,
+        proposal: Proposal,
+        *,
+        held: Collection[str] = (),
+        refused: Mapping[str, Unavailable] = MappingProxyType({}),
+    ) -> None:
+        """Swaps the snapshot for the one that a proposal makes; calls on their way keep what they have.
+
+        What is broken, and what is `refused` by name, leaves a tool that is served as it is; so does `held`
+        for the time being.
+        """
+        self.snapshot = proposal.over(self.snapshot, held, refused)
         for heard in self._listeners:
             heard()
-        return changes
 
-    def _read(self) -> tuple[_Contracts, Snapshot]:
-        found = sources.read(self._protos)
+    async def tidy(self, in_use: Collection[Path]) -> None:
+        """Removes copies of handlers that neither the snapshot nor a cell (`in_use`) has any more."""
+        if self._copies is not None:
+            served = {entry.tool.directory for entry in self.snapshot.entries.values()}
+            needed = {*served, *in_use}
+            await asyncio.get_running_loop().run_in_executor(self._reader, self._copies.tidy, needed)
+
+    def _read(self) -> Proposal:
+        files = sources.read(self._protos)
         contracts = self._contracts
-        if contracts.sources != found.digest:
-            contracts = _declared(found, self._kept(), contracts.generation + 1)
-        directories = self._handlers.found()
+        if contracts.sources != files.digest:
+            contracts = self._contracts = _declared(files, self._kept(), contracts.generation + 1)
+        directories = found(self._handlers)
+        suspected = self._suspects(contracts, directories)
         entries = {
-            tool.name: self._settled(deploy(tool, directories.get(tool.name), self._handlers, self._ground))
-            for tool in self._all(contracts, directories)
+            tool.name: self._settled(deploy(tool, directories.get(tool.name), self._ground))
+            for tool in (*contracts.tools, *suspected.values())
         }
-        problems = (
-            *self._file_problems(contracts),
-            *self._tool_problems(entries),
-            *self._orphans(contracts, directories),
+        return Proposal(
+            entries=dict(sorted(entries.items())),
+            problems=(*self._file_problems(contracts), *self._orphans(contracts, directories, suspected)),
+            withdrawn=frozenset(entries.keys() - directories.keys()),
         )
-        entries = dict(sorted(entries.items()))
-        return contracts, Snapshot(entries, problems, _digest(entries.values()))
 
     def _kept(self) -> dict[str, Contract]:
         """Returns the contracts that may live on, by tool."""
@@ -103,31 +143,23 @@ class Catalog:
 
     # ── tools without a contract ────────────────────────────────────────────────────────────────────────────
 
-    def _all(self, contracts: _Contracts, directories: Mapping[str, Path]) -> Iterator[Declared]:
-        """Yields declared tools, and those whose contract is probably in a file that does not compile."""
-        yield from contracts.tools
-        for name in _without_contract(contracts, directories):
-            if wrong := self._suspect(name, contracts.broken):
-                why = Unavailable(
-                    Cause.CONTRACT_INVALID,
-                    f"its contract does not compile: {wrong.message}",
-                    f"{self._protos.name}/{wrong.where}",
-                    wrong.remedy,
-                )
-                yield Declared(name, why.where, unknown_contract(name), wrong=why)
+    def _suspects(self, contracts: _Contracts, directories: Mapping[str, Path]) -> dict[str, Declared]:
+        """Returns the tools whose contract is, or may be, in a file that does not compile."""
+        broken = {file.file for file in contracts.broken}
+        before = {name: file for name, file in self._homes.items() if file in broken}
+        root = len(self._protos.name) + 1
+        self._homes = before | {tool.name: tool.place[root:].partition(":")[0] for tool in contracts.tools}
+        names = _without_contract(contracts, directories)
+        return suspects(self._protos, contracts.broken, names, self._homes)
 
-    def _suspect(self, name: str, broken: Iterable[Broken]) -> Broken | None:
-        """Returns the broken file that names a tool, else the first one that could hold its contract."""
-        candidates = list(broken)
-        named = (file for file in candidates if name in sources.tools_named(self._protos / file.file))
-        return next(named, candidates[0] if candidates else None)
-
-    def _orphans(self, contracts: _Contracts, directories: Mapping[str, Path]) -> Iterator[Problem]:
-        """Yields directories that no method stands behind, when every contract compiles."""
+    def _orphans(
+        self, contracts: _Contracts, directories: Mapping[str, Path], suspected: Collection[str]
+    ) -> Iterator[Problem]:
+        """Yields directories that no method stands behind, nor a file that does not compile."""
         known = sorted({tool.name for tool in contracts.tools})
-        passed = {method.name for method in contracts.passed}
-        for name in _without_contract(contracts, directories) if not contracts.broken else ():
-            if name in passed:
+        explained = {*suspected, *(method.name for method in contracts.passed)}
+        for name in _without_contract(contracts, directories):
+            if name in explained:
                 continue
             near = get_close_matches(name, known, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
@@ -142,22 +174,18 @@ class Catalog:
     # ── problems ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _file_problems(self, contracts: _Contracts) -> Iterator[Problem]:
-        if not self._protos.is_dir():
-            message = "the folder of the contracts does not exist"
-            yield Problem(
-                "", Cause.CONTRACT_INVALID, message, self._protos.name, "Create it, or give another --protos."
-            )
+        folders = (("contracts", "protos", self._given), ("handlers", "handlers", self._handlers))
+        for kind, name, folder in folders:
+            if not folder.is_dir():
+                message = f"the folder of the {kind} does not exist"
+                remedy = f"Create it, or name another: --{name}, or workspace.{name} in toolcell.toml."
+                yield Problem("", Cause.CONTRACT_INVALID, message, f"{folder}/", remedy)
         for file in contracts.broken:
             where = f"{self._protos.name}/{file.where}"
             yield Problem("", Cause.CONTRACT_INVALID, file.message, where, file.remedy)
         for method in contracts.passed:
             where = f"{self._protos.name}/{method.place}"
             yield Problem(method.name, Cause.CONTRACT_INVALID, method.message, where, method.remedy)
-
-    def _tool_problems(self, entries: Mapping[str, Entry]) -> Iterator[Problem]:
-        for name, entry in entries.items():
-            if why := entry.tool.unavailable:
-                yield Problem(name, why.cause, why.message, why.where, why.remedy)
 
 
 def _declared(found: Sources, kept: Mapping[str, Contract], generation: int) -> _Contracts:
@@ -213,11 +241,3 @@ def _conflict(same: list[Declared]) -> Declared:
 def _without_contract(contracts: _Contracts, directories: Mapping[str, Path]) -> list[str]:
     known = {tool.name for tool in contracts.tools}
     return [name for name in directories if name not in known]
-
-
-def _digest(entries: Iterable[Entry]) -> str:
-    digest = hashlib.sha256()
-    for entry in entries:
-        tool = entry.tool
-        digest.update(repr((tool.name, tool.revision, tool.unavailable)).encode())
-    return digest.hexdigest()

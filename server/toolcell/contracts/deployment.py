@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolcell import __version__
-from toolcell.contracts.handlers import HandlerInvalid, Handlers, entry_file
+from toolcell.contracts.copies import Copies
+from toolcell.contracts.handlers import HandlerInvalid, digest, entry_file
 from toolcell.contracts.policy import FILE, PolicyInvalid, read_policy
 from toolcell.contracts.snapshot import Entry
 from toolcell.contracts.tools import Declared
@@ -18,11 +19,15 @@ _DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What every tool of a server stands on: the handlers' root by name, the ceiling, the level."""
+    """What every tool of a server stands on: the handlers' root by name, the ceiling, the level.
+
+    Without `copies` nothing is going to run, and handlers are looked at where they are.
+    """
 
     handlers: str
     ceiling: Limits
     isolation_level: int
+    copies: Copies | None = None
 
 
 class _Stop(Exception):  # noqa: N818 - carries why
@@ -31,7 +36,7 @@ class _Stop(Exception):  # noqa: N818 - carries why
         self.why = why
 
 
-def deploy(declared: Declared, directory: Path | None, handlers: Handlers, ground: Ground) -> Entry:
+def deploy(declared: Declared, directory: Path | None, ground: Ground) -> Entry:
     """Returns the tool; the first thing found that keeps it from being served is `tool.unavailable`."""
     policy, content, unavailable = Policy(), b"", declared.wrong
     place = directory or Path(declared.name)
@@ -39,8 +44,9 @@ def deploy(declared: Declared, directory: Path | None, handlers: Handlers, groun
         try:
             if directory is None:
                 raise _Stop(_no_directory(declared, ground))
-            policy = _policy(declared.name, directory, ground)
-            content = _content(declared.name, directory, policy, (handlers, ground))
+            place, content = _content(declared.name, directory, ground)
+            policy = _policy(declared.name, place, ground)
+            _check_entry(declared.name, place, policy, ground)
             _check_level(declared.name, policy, ground)
         except _Stop as stop:
             unavailable = stop.why
@@ -55,6 +61,7 @@ def deploy(declared: Declared, directory: Path | None, handlers: Handlers, groun
             declared.output_limit_bytes or policy.limits.output_bytes, policy.limits.output_bytes
         ),
         directory=place,
+        place=f"{ground.handlers}/{declared.name}",
         policy=policy,
         revision=_revision(declared, content, policy),
         unavailable=unavailable,
@@ -75,34 +82,41 @@ def _policy(name: str, directory: Path, ground: Ground) -> Policy:
     try:
         return read_policy(directory, ground.ceiling)
     except PolicyInvalid as wrong:
-        where = f"{ground.handlers}/{name}/{FILE}" + (f":{wrong.line}" if wrong.line else "")
+        where = f"{ground.handlers}/{name}/{FILE}" + (f":{wrong.line}:{wrong.column}" if wrong.line else "")
         remedy = f"Correct {FILE}, then reload."
         raise _Stop(Unavailable(wrong.cause, str(wrong), where, remedy)) from None
 
 
-def _content(name: str, directory: Path, policy: Policy, rooms: tuple[Handlers, Ground]) -> bytes:
-    """Digests the handler's directory once its entry is found."""
-    handlers, ground = rooms
+def _content(name: str, directory: Path, ground: Ground) -> tuple[Path, bytes]:
+    """Returns where the handler's files are read from now on, and their digest."""
     where = f"{ground.handlers}/{name}/"
     try:
-        if entry_file(directory, policy.entry) is None:
-            module = policy.entry.partition(":")[0].replace(".", "/")
-            raise _Stop(
-                Unavailable(
-                    Cause.HANDLER_MISSING,
-                    f"there is no {module}.py for the entry {policy.entry}",
-                    where,
-                    f"Create {where}{module}.py, or set `entry` in {FILE}.",
-                )
-            )
-        return handlers.digest(directory)
+        if ground.copies is None:
+            return directory, digest(directory)
+        copy = ground.copies.take(directory)
+        return copy.directory, copy.digest
     except HandlerInvalid as wrong:
         remedy = "Keep a tool's files inside its own directory, and large data elsewhere."
         raise _Stop(Unavailable(Cause.POLICY_INVALID, str(wrong), where + wrong.where, remedy)) from None
     except OSError as wrong:
-        message = f"the handler's files cannot be read: {wrong.strerror}"
-        remedy = "Give the server the right to read them."
+        message = f"the handler's files cannot be read and copied: {wrong.strerror}"
+        remedy = "Give the server the right to read them, and room on the disk of its state directory."
         raise _Stop(Unavailable(Cause.HANDLER_MISSING, message, where, remedy)) from None
+
+
+def _check_entry(name: str, directory: Path, policy: Policy, ground: Ground) -> None:
+    where = f"{ground.handlers}/{name}/"
+    if entry_file(directory, policy.entry) is not None:
+        return
+    module = policy.entry.partition(":")[0].replace(".", "/")
+    raise _Stop(
+        Unavailable(
+            Cause.HANDLER_MISSING,
+            f"there is no {module}.py for the entry {policy.entry}",
+            where,
+            f"Create {where}{module}.py, or set `entry` in {FILE}.",
+        )
+    )
 
 
 def _check_level(name: str, policy: Policy, ground: Ground) -> None:

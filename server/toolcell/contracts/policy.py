@@ -31,11 +31,16 @@ Read = Callable[[Any], Any]
 
 
 class PolicyInvalid(Exception):  # noqa: N818 - a state of the policy
-    """The policy cannot be used; says everything that is wrong, and the line of the first."""
+    """The policy cannot be used; says everything that is wrong, and where the first stands: line, column.
 
-    def __init__(self, message: str, *, line: int = 0, cause: Cause = Cause.POLICY_INVALID) -> None:
+    Both are 0 where that is not known.
+    """
+
+    def __init__(
+        self, message: str, *, at: tuple[int, int] = (0, 0), cause: Cause = Cause.POLICY_INVALID
+    ) -> None:
         super().__init__(message)
-        self.line = line
+        self.line, self.column = at
         self.cause = cause
 
 
@@ -54,20 +59,20 @@ def read_policy(directory: Path, ceiling: Limits) -> Policy:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
-        place = re.search(r"line (\d+)", str(wrong))  # else it is the end of the document
-        line = int(place[1]) if place else len(text.splitlines())
-        raise PolicyInvalid(f"is not TOML: {wrong}", line=line) from None
+        place = re.search(r"line (\d+), column (\d+)", str(wrong))
+        at = (int(place[1]), int(place[2])) if place else _end(text)
+        raise PolicyInvalid(f"is not TOML: {wrong}", at=at) from None
     given, wrongs = _flat(document, _keys(ceiling))
     if wrongs:
         said = "; ".join(f"{wrong.key}: {wrong.sentence}" for wrong in wrongs)
-        raise PolicyInvalid(said, line=_line(text, wrongs[0].key))
+        raise PolicyInvalid(said, at=_place(text, wrongs[0].key))
     policy = _policy(given, ceiling)
     if policy.pool.warm > policy.pool.max:
-        raise PolicyInvalid("pool.warm: must not be more than pool.max", line=_line(text, "pool.warm"))
-    _check_paths(directory.resolve(), policy.read, _line(text, "read"))
+        raise PolicyInvalid("pool.warm: must not be more than pool.max", at=_place(text, "pool.warm"))
+    _check_paths(directory.resolve(), policy.read, _place(text, "read"))
     if policy.runtime != "python":
         message = f"the runtime {policy.runtime!r} is not available: this server runs python handlers only"
-        raise PolicyInvalid(message, line=_line(text, "runtime"), cause=Cause.RUNTIME_MISSING)
+        raise PolicyInvalid(message, at=_place(text, "runtime"), cause=Cause.RUNTIME_MISSING)
     return policy
 
 
@@ -239,25 +244,32 @@ def _paths(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _check_paths(directory: Path, paths: tuple[str, ...], line: int) -> None:
+def _check_paths(directory: Path, paths: tuple[str, ...], at: tuple[int, int]) -> None:
     for path in paths:
         place = (directory / path).resolve()
         if not place.is_relative_to(directory):
-            raise PolicyInvalid(f"read: {path} is a link that leaves the tool's directory", line=line)
+            raise PolicyInvalid(f"read: {path} is a link that leaves the tool's directory", at=at)
         if not place.exists():
-            raise PolicyInvalid(f"read: {path} does not exist in the tool's directory", line=line)
+            raise PolicyInvalid(f"read: {path} does not exist in the tool's directory", at=at)
 
 
-def _line(text: str, key: str) -> int:
-    """Returns the line of a key, 0 when it is written in a way that only a TOML parser finds."""
+def _place(text: str, key: str) -> tuple[int, int]:
+    """Returns line and column of a key, zeros when it is written in a way that only a TOML parser finds."""
     table, _, name = key.rpartition(".")
     plain, dotted = re.compile(rf'\s*"?{re.escape(name)}"?\s*='), re.compile(rf"\s*{re.escape(key)}\s*=")
     here = ""
     for number, line in enumerate(text.splitlines(), 1):
+        column = len(line) - len(line.lstrip()) + 1
         if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
             here = header[1]
             if here == key:
-                return number
+                return number, column
         elif (here == table and plain.match(line)) or (not here and dotted.match(line)):
-            return number
-    return 0
+            return number, column
+    return 0, 0
+
+
+def _end(text: str) -> tuple[int, int]:
+    """Returns the place behind the last line's last character: there tomllib names none."""
+    above = text.splitlines() or [""]
+    return len(above), len(above[-1]) + 1

@@ -1,7 +1,9 @@
 """What a load of the workspace gives: tools with their contracts, and everything that is wrong."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from toolcell.contracts.contract import Contract
 from toolcell.model.tool import Cause, Tool
@@ -11,7 +13,8 @@ from toolcell.model.tool import Cause, Tool
 class Problem:
     """Something an operator should mend.
 
-    `tool` is "" for a whole file; `where` is relative to the workspace.
+    `tool` is "" for a whole file; `where` is relative to the workspace; `served` is the revision that goes on
+    being served until it is mended, "" for none.
     """
 
     tool: str
@@ -19,6 +22,7 @@ class Problem:
     message: str
     where: str
     remedy: str
+    served: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -36,6 +40,15 @@ class Snapshot:
     entries: Mapping[str, Entry] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     digest: str = ""
+
+    @classmethod
+    def of(cls, entries: Mapping[str, Entry], problems: Iterable[Problem]) -> Self:
+        """Returns the snapshot of these entries, which are sorted by name."""
+        digest = hashlib.sha256()
+        for entry in entries.values():
+            tool = entry.tool
+            digest.update(repr((tool.name, tool.revision, tool.unavailable)).encode())
+        return cls(entries, tuple(problems), digest.hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

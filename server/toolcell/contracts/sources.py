@@ -89,7 +89,8 @@ def _found(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         relative = Path(folder).relative_to(root)
-        yield from ((relative / name).as_posix() for name in sorted(files) if name.endswith(".proto"))
+        wanted = sorted(name for name in files if name.endswith(".proto") and not name.startswith("."))
+        yield from ((relative / name).as_posix() for name in wanted)
 
 
 def _examine(path: Path) -> tuple[tuple[str, str] | None, bytes]:
@@ -107,10 +108,18 @@ def _examine(path: Path) -> tuple[tuple[str, str] | None, bytes]:
     return None, content
 
 
-def tools_named(path: Path) -> frozenset[str]:
-    """Returns names of tools that a file which does not compile seems to declare."""
-    text = _examine(path)[1].decode("utf-8", "replace")
-    methods = (snake_case(method) for method in re.findall(r"\brpc\s+(\w+)", text))
+def tools_named(path: Path) -> frozenset[str] | None:
+    """Returns names of tools that a file which does not compile seems to declare; None when it does not say.
+
+    It says nothing where it cannot be read, not as a whole, or shows no declaration, or a service without
+    methods.
+    """
+    content = _examine(path)[1]
+    text = _COMMENT.sub(" ", content.decode("utf-8", "replace"))
+    methods = [snake_case(method) for method in re.findall(r"\brpc\s+(\w+)", text)]
+    kinds = set(re.findall(r"\b(message|enum|extend|service)\s+\w", text))
+    if len(content) > MOST_BYTES or not kinds or ("service" in kinds and not methods):
+        return None
     return frozenset([*methods, *re.findall(r'\bname\s*:\s*"([\w-]+)"', text)])
 
 

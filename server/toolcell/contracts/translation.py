@@ -170,16 +170,18 @@ class _Object:
         return [field for field in self._message.fields if belongs(field, definitions, Direction.INPUT)]
 
     def _known(self) -> dict[str, Step]:
+        """Returns the rewriting of each field; whole before it is seen, as large arguments have a thread."""
         if self._steps is None:
-            self._steps = {}
+            steps: dict[str, Step] = {}
             for field in self._fields():
                 step = self._translation.field(field, self._around)
                 oneof = oneof_of(field) if self._translation.form.has_choices else None
                 for name in (field.name, field.json_name, offered_name(field)):
-                    self._steps[name] = step
+                    steps[name] = step
                     if oneof is not None:
                         self._members[name] = oneof
                         self._oneofs[offered_name(oneof)] = oneof
+            self._steps = steps
         return self._steps
 
 

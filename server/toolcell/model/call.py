@@ -6,6 +6,7 @@ from typing import Any
 
 from toolcell.model.caller import Caller
 from toolcell.model.errors import Failure
+from toolcell.model.job import Job
 from toolcell.model.span import Invocation
 from toolcell.model.tool import Tool
 
@@ -14,6 +15,7 @@ from toolcell.model.tool import Tool
 class Question:
     """What the caller asks: `arguments_json` is the text a model produced, not yet looked at.
 
+    `is_struct` says whether the arguments came as a Struct.
     From a native call the arguments come as `arguments_wire` instead: the bytes of the tool's own request.
     `dialect` names the form in which a model was shown the tool; "" stands for ProtoJSON as it is.
     """
@@ -22,16 +24,18 @@ class Question:
     arguments_json: str = ""
     tool_call_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_struct: bool = False
     arguments_wire: bytes | None = None
     dialect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the handler did: `output_json` (canonical ProtoJSON text) or a `failure`, never both."""
+    """What the handler did, `output_json` (canonical ProtoJSON text) or `failure`; or the `job` to do it."""
 
     output_json: str = ""
     failure: Failure | None = None
+    job: Job | None = None
 
 
 class Call:
@@ -39,8 +43,9 @@ class Call:
 
     A door fills the first four: `authorization` (the metadata value or ""), `traceparent` (or ""), `deadline`
     (seconds on the monotonic clock, or None) and `read`, which decodes the request and raises a Refusal when
-    it is not acceptable. The stages give the others, in the order they stand here. `is_begun` says whether
-    the record's first row is written.
+    it is not acceptable. For an attempt of a job the engine fills `job` too. The stages give the others, in
+    the order they stand here. `is_begun` says whether the record's first row is written, `progress` is the
+    last thing that the handler said about how far it is.
     """
 
     __slots__ = (
@@ -50,6 +55,8 @@ class Call:
         "contract",
         "deadline",
         "is_begun",
+        "job",
+        "progress",
         "question",
         "read",
         "record",
@@ -61,6 +68,7 @@ class Call:
     traceparent: str
     deadline: float | None
     read: Callable[[], Question]
+    job: Job
     record: Invocation
     caller: Caller
     question: Question
@@ -68,6 +76,7 @@ class Call:
     contract: Any
     arguments_json: str
     is_begun: bool
+    progress: Mapping[str, Any]
 
     def __init__(
         self, *, authorization: str, traceparent: str, deadline: float | None, read: Callable[[], Question]
@@ -77,3 +86,4 @@ class Call:
         self.deadline = deadline
         self.read = read
         self.is_begun = False
+        self.progress = {}

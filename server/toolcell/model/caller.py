@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
-GROUPS: Final = ("invoke", "traces", "traces.all", "admin")
-"""Every grant group: ToolService, TraceService on one's own records, on everybody's, AdminService."""
+GROUPS: Final = ("invoke", "jobs", "jobs.all", "traces", "traces.all", "admin")
+"""Every group: ToolService, JobService (own jobs, everybody's), TraceService (likewise), AdminService."""
 
 
 @dataclass(frozen=True, slots=True)

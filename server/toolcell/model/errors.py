@@ -41,9 +41,11 @@ class Reason(StrEnum):
     METHOD_NOT_FOUND = auto()
     TOOL_NOT_FOUND = auto()
     INVOCATION_NOT_FOUND = auto()
+    JOB_NOT_FOUND = auto()
     TOKEN_NOT_FOUND = auto()
     REQUEST_INVALID = auto()
     PAGE_TOKEN_INVALID = auto()
+    CURSOR_INVALID = auto()
     DIALECT_UNKNOWN = auto()
     INPUT_INVALID = auto()
     INPUT_TOO_LARGE = auto()
@@ -144,6 +146,10 @@ class _Blank(dict[str, str]):
 
 class Refusal(ToolcellError):  # noqa: N818 - the glossary's word
     """Toolcell did not run the handler."""
+
+    def failure(self, *, attempt: int = 0) -> Failure:
+        """Returns what a record says of a call or a job that was refused."""
+        return Failure(self.reason, self.told, self.metadata, self.retryable, self.executed, attempt)
 
 
 class CallerFault(Refusal):
@@ -250,6 +256,13 @@ class InvocationNotFound(CallerFault):
     reason, code, keys = Reason.INVOCATION_NOT_FOUND, "NOT_FOUND", ("invocation_id",)
 
 
+class JobNotFound(CallerFault):
+    """No such job, or it is another caller's."""
+
+    reason, code, keys = Reason.JOB_NOT_FOUND, "NOT_FOUND", ("job_id",)
+    sentence = "Job {job_id} does not exist or has expired."
+
+
 class TokenNotFound(CallerFault):
     """No such token."""
 
@@ -266,6 +279,12 @@ class PageTokenInvalid(CallerFault):
     """The page token is not one this server made for this query."""
 
     reason, code = Reason.PAGE_TOKEN_INVALID, "INVALID_ARGUMENT"
+
+
+class CursorInvalid(CallerFault):
+    """The cursor is not one this server gave."""
+
+    reason, code = Reason.CURSOR_INVALID, "INVALID_ARGUMENT"
 
 
 class DialectUnknown(CallerFault):
@@ -447,7 +466,7 @@ class OutputTooLarge(HandlerFault):
 
 
 class Cancelled(HandlerFault):
-    """The caller went away or the server shut down; the handler was killed."""
+    """The caller went away, the job was cancelled, or the server shut down; the handler was killed."""
 
     reason, code, keys = Reason.CANCELLED, "CANCELLED", ("tool",)
     sentence = "The call was cancelled."

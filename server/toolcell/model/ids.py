@@ -16,15 +16,37 @@ def new_id(prefix: str) -> str:
     Ids of one prefix sort by creation time as text, so they serve as page cursors.
     """
     stamp = (time.time_ns() // 1000) & ((1 << _TIME_BITS) - 1)
-    number = (stamp << _RANDOM_BITS) | (int.from_bytes(os.urandom(10)) >> (80 - _RANDOM_BITS))
+    number = (stamp << _RANDOM_BITS) | (int.from_bytes(_random(10)) >> (80 - _RANDOM_BITS))
     return f"{prefix}_{''.join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])}"
 
 
 def new_trace_id() -> str:
     """Makes a W3C trace id: 32 lower-case hex digits."""
-    return os.urandom(16).hex()
+    return _random(16).hex()
 
 
 def new_span_id() -> str:
     """Makes a W3C span id: 16 lower-case hex digits."""
-    return os.urandom(8).hex()
+    return _random(8).hex()
+
+
+class _Pool:
+    """Random bytes of the kernel, fetched some hundred at a time.
+
+    Asking it gives the interpreter's lock away: beside a busy thread that costs more than all the rest of an
+    id.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = b""
+
+    def __call__(self, count: int) -> bytes:
+        while True:
+            bytes_ = self._bytes
+            taken, self._bytes = bytes_[:count], bytes_[count:]
+            if len(taken) == count:
+                return taken
+            self._bytes = os.urandom(512)
+
+
+_random = _Pool()

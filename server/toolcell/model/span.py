@@ -19,8 +19,9 @@ class State(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event of a trace tells."""
+    """What an event of a trace tells; the first and the last come from the record itself."""
 
+    STARTED = "started"
     LOG = "log"
     STDOUT = "stdout"
     STDERR = "stderr"
@@ -28,6 +29,7 @@ class EventKind(StrEnum):
     EXCEPTION = "exception"
     VIOLATION = "violation"
     TRUNCATED = "truncated"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,10 @@ class Usage:
 
 @dataclass(slots=True)
 class Invocation:
-    """One execution as recorded. Times are microseconds since the epoch; 0 and "" mean not set."""
+    """One execution as recorded. Times are microseconds since the epoch; 0 and "" mean not set.
+
+    `attempt` counts the attempts of the job `job_id`; it is 1 for a call of its own.
+    """
 
     invocation_id: str
     trace_id: str
@@ -79,3 +84,5 @@ class Invocation:
     failure: Failure | None = None
     usage: Usage = field(default_factory=Usage)
     interrupted: bool = False
+    job_id: str = ""
+    attempt: int = 1

@@ -100,8 +100,9 @@ class Tool:
     """A service method a model can call, at one revision.
 
     `path` is its gRPC path (`/package.Service/Method`); `timeout_seconds` and `output_limit_bytes` are the
-    smaller of contract and policy; `directory` holds the handler; `revision` digests contract, handler,
-    policy and runtime; `unavailable` is None when the tool can run.
+    smaller of contract and policy; `directory` holds the handler as it was when this revision was made, and
+    `place` is what people call it (`handlers/<tool>`); `revision` digests contract, handler, policy and
+    runtime; `unavailable` is None when the tool can run.
     """
 
     name: str
@@ -115,3 +116,4 @@ class Tool:
     policy: Policy
     revision: str
     unavailable: Unavailable | None = None
+    place: str = ""

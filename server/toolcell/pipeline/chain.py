@@ -39,12 +39,13 @@ DOOR = facts("authorization", "traceparent", "deadline", "read")
 """What every door fills in before the first stage."""
 
 
-def chain(*stages: Stage) -> Proceed:
+def chain(*stages: Stage, given: frozenset[str] = DOOR) -> Proceed:
     """Binds stages into one function; the last must answer by itself.
 
-    Raises DisorderError when a stage needs what no earlier stage gives.
+    `given` are the facts that are there before the first stage. Raises DisorderError when a stage needs what
+    no earlier stage gives.
     """
-    known = DOOR
+    known = given
     for stage in stages:
         if missing := stage.needs - known:
             raise DisorderError(

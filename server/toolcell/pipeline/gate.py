@@ -62,15 +62,15 @@ def require(caller: Caller, group: str) -> None:
         )
 
 
-def visible(caller: Caller, wanted: str) -> str:
+def visible(caller: Caller, wanted: str, group: str = "traces.all") -> str:
     """Returns whose records a query may see: a caller's name, or "" for everybody's.
 
-    A caller sees its own; naming another caller, or nobody while holding `traces.all`, needs that group.
+    A caller sees its own; naming another caller, or nobody while holding `group`, needs that group.
     """
-    if "traces.all" in caller.grants.groups:
+    if group in caller.grants.groups:
         return wanted
     if wanted not in ("", caller.name):
-        require(caller, "traces.all")
+        require(caller, group)
     return caller.name
 
 
@@ -83,12 +83,16 @@ class Authenticate:
     needs: ClassVar[frozenset[str]] = facts("authorization", "record")
     gives: ClassVar[frozenset[str]] = facts("caller")
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, *more: str) -> None:
+        """Every caller needs the group `invoke`; here some `more` groups."""
         self._gate = gate
+        self._groups = ("invoke", *more)
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
-        """Admits the caller to the group `invoke` and writes its name on the record."""
-        caller = self._gate.admit(call.authorization, "invoke")
+        """Admits the caller to the groups and writes its name on the record."""
+        caller = self._gate.identify(call.authorization)
+        for group in self._groups:
+            require(caller, group)
         call.caller = caller
         call.record.caller, call.record.token_id = caller.name, caller.token_id
         return await proceed(call)

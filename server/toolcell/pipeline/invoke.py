@@ -16,42 +16,29 @@ The order has reasons; a stage of a later concern goes where its reason puts it:
     execute       a fresh cell, its deadline, the answer held against the contract
 """
 
-from collections.abc import Callable
-
-from toolcell.cells.pool import Cells
-from toolcell.contracts.catalog import Snapshot
-from toolcell.model.clock import Clock
 from toolcell.pipeline.chain import Proceed, chain
 from toolcell.pipeline.contract import Read, Resolve, Validate
+from toolcell.pipeline.corridor import Corridor
 from toolcell.pipeline.execute import Execute
-from toolcell.pipeline.gate import Authenticate, Gate
+from toolcell.pipeline.gate import Authenticate
 from toolcell.pipeline.grants import Authorize
-from toolcell.pipeline.limits import Rate, Slot
-from toolcell.pipeline.trace import Log, Observe, Record, Trace
-from toolcell.store.interface import Traces
+from toolcell.pipeline.limits import Slot
+from toolcell.pipeline.trace import Record, Trace
 
 
-def invoke(
-    *,
-    gate: Gate,
-    snapshot: Callable[[], Snapshot],
-    cells: Cells,
-    traces: Traces,
-    clock: Clock,
-    observe: Observe,
-    log: Log,
-) -> Proceed:
+def invoke(corridor: Corridor) -> Proceed:
     """Builds the chain of a synchronous call; raises DisorderError when the order is wrong."""
-    slot = Slot(clock, traces.begin)
+    c = corridor
+    slot = Slot(c.slots, c.clock, c.traces.begin)
     return chain(
-        Trace(traces, clock, observe, log),
-        Authenticate(gate),
+        Trace(c.traces, c.clock, c.observe, c.log),
+        Authenticate(c.gate),
         Read(),
         Authorize(),
-        Resolve(snapshot, cells.level),
-        Rate(clock),
+        Resolve(c.snapshot, c.cells.level),
+        c.rate,
         Validate(),
-        Record(traces, slot),
+        Record(c.traces, slot),
         slot,
-        Execute(cells, traces, clock),
+        Execute(c.cells, c.traces, c.clock),
     )

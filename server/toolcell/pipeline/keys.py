@@ -27,9 +27,10 @@ async def keep_key(tokens: TokenBook, path: Path, caller: str, clock: Clock) -> 
     The one that is there while it is good, else a new one.
     """
     try:
-        tokens.verify(_bearer(path), clock.wall())
+        if tokens.verify(_bearer(path), clock.wall()).grants != EVERYTHING:  # from before a group was added
+            raise KeyFileError(f"{path}: does not grant everything")
         path.chmod(0o600)  # noqa: ASYNC240 - at start, before anything is served
-    except (OSError, CallerFault, UnicodeDecodeError):
+    except (OSError, CallerFault, KeyFileError, UnicodeDecodeError):
         _, bearer = await tokens.create(caller, f"kept in {path.name}", EVERYTHING, None)
         write_private(path, bearer + "\n")
 

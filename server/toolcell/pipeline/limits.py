@@ -85,63 +85,72 @@ class _Line:
     typical: float = 0.1
 
 
-class Slot:
-    """Stage: holds one of the tool's slots while the cell runs.
+class Slots:
+    """Every tool's slots, for calls and attempts of jobs alike; who waits is served in order."""
 
-    Waits in a bounded line, first come, first served.
-
-    A call waits at most 10 s, and never past its deadline.
-    """
-
-    needs: ClassVar[frozenset[str]] = facts("tool", "deadline", "record")
-    gives: ClassVar[frozenset[str]] = facts()
-
-    def __init__(self, clock: Clock, started: Callable[[Invocation, bool], None]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._started = started
         self._lines: dict[str, _Line] = {}
 
+    def take(self, tool: Tool) -> bool:
+        """Takes a slot if one is free and nobody waits; tells whether it did."""
+        line = self._line(tool)
+        if not self._is_free(tool, line):
+            return False
+        line.running += 1
+        return True
+
     def is_free(self, tool: Tool) -> bool:
-        """Tells whether a call of the tool would run at once."""
-        line = self._lines.get(tool.name)
-        return line is None or (line.running < tool.policy.pool.max and not line.waiting)
+        """Tells whether `take` would succeed."""
+        return self._is_free(tool, self._line(tool))
 
-    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
-        """Takes a slot, waiting for one if need be, and gives it back."""
-        tool = call.tool
-        line = self._lines.setdefault(tool.name, _Line())
-        if not self.is_free(tool):
-            await self._queue(call, line)
-            call.record.state = State.RUNNING
-            self._started(call.record, tool.idempotency.is_retry_safe)
-        else:
-            line.running += 1
-        begun = self._clock.monotonic()
-        try:
-            return await proceed(call)
-        finally:
-            line.typical += 0.2 * (self._clock.monotonic() - begun - line.typical)
-            self._release(tool, line)
-
-    async def _queue(self, call: Call, line: _Line) -> None:
-        """Waits until a leaving call hands its slot over."""
-        pool, now = call.tool.policy.pool, self._clock.monotonic()
-        if len(line.waiting) >= pool.queue:
-            raise _busy(QueueFull, call.tool, line, f"{pool.queue} calls wait already", pool.queue)
-        patience = _QUEUE_TIMEOUT if call.deadline is None else min(_QUEUE_TIMEOUT, call.deadline - now)
+    async def wait(self, tool: Tool) -> None:
+        """Takes a slot, at once or when it is this one's turn; cancelling leaves the line."""
+        if self.take(tool):
+            return
+        line = self._line(tool)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.append(turn)
         try:
-            async with asyncio.timeout(patience):
-                await turn
-        except (TimeoutError, asyncio.CancelledError) as gone:
+            await turn
+        except asyncio.CancelledError:
             if turn.cancelled():
                 line.waiting.remove(turn)
             else:  # the slot was handed over in the moment of leaving
-                self._release(call.tool, line)
-            if isinstance(gone, asyncio.CancelledError):
-                raise
-            raise _busy(ConcurrencyLimited, call.tool, line, "no slot came free in time", pool.max) from None
+                self._release(tool, line)
+            raise
+
+    async def queue(self, tool: Tool, deadline: float | None) -> None:
+        """As `wait`, for a caller who will not wait for long: at most 10 s and never past the deadline.
+
+        Raises QueueFull when the tool's line is at its bound, and ConcurrencyLimited when time is up.
+        """
+        pool, now, line = tool.policy.pool, self._clock.monotonic(), self._line(tool)
+        if len(line.waiting) >= pool.queue:
+            raise _busy(QueueFull, tool, line, f"{pool.queue} calls wait already", pool.queue)
+        patience = _QUEUE_TIMEOUT if deadline is None else min(_QUEUE_TIMEOUT, deadline - now)
+        try:
+            async with asyncio.timeout(patience):
+                await self.wait(tool)
+        except TimeoutError:
+            raise _busy(ConcurrencyLimited, tool, line, "no slot came free in time", pool.max) from None
+
+    def release(self, tool: Tool, seconds: float | None = None) -> None:
+        """Gives a slot back that was held for so long; None: nothing ran."""
+        line = self._line(tool)
+        if seconds is not None:
+            line.typical += 0.2 * (seconds - line.typical)
+        self._release(tool, line)
+
+    def pace(self, tool: Tool) -> float:
+        """Returns how many seconds lie between the ends of two calls, lately and when every slot is taken."""
+        return self._line(tool).typical / tool.policy.pool.max
+
+    def _line(self, tool: Tool) -> _Line:
+        return self._lines.setdefault(tool.name, _Line())
+
+    def _is_free(self, tool: Tool, line: _Line) -> bool:
+        return line.running < tool.policy.pool.max and not line.waiting
 
     def _release(self, tool: Tool, line: _Line) -> None:
         """Hands the slot to the next in line, or frees it. A changed maximum is honoured as calls leave."""
@@ -153,6 +162,37 @@ class Slot:
                 line.waiting.remove(turn)
                 line.running += 1
                 turn.set_result(None)
+
+
+class Slot:
+    """Stage: holds one of the tool's slots while the cell runs, and waits for it in a bounded line."""
+
+    needs: ClassVar[frozenset[str]] = facts("tool", "deadline", "record")
+    gives: ClassVar[frozenset[str]] = facts()
+
+    def __init__(self, slots: Slots, clock: Clock, started: Callable[[Invocation, bool], None]) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._started = started
+
+    def is_free(self, tool: Tool) -> bool:
+        """Tells whether a call of the tool would run at once."""
+        return self._slots.is_free(tool)
+
+    async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
+        """Takes a slot, waiting for one if need be, and gives it back."""
+        tool = call.tool
+        has_waited = not self._slots.take(tool)
+        if has_waited:
+            await self._slots.queue(tool, call.deadline)
+        begun = self._clock.monotonic()
+        try:
+            if has_waited:
+                call.record.state = State.RUNNING
+                self._started(call.record, tool.idempotency.is_retry_safe)
+            return await proceed(call)
+        finally:
+            self._slots.release(tool, self._clock.monotonic() - begun)
 
 
 def _busy(

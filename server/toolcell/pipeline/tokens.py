@@ -51,6 +51,14 @@ def public_id(bearer: str) -> str:
     return match[1]
 
 
+def _standing(token: Token, now: int) -> Token:
+    if token.revoke_time:
+        raise TokenRevoked("The bearer token was revoked. Ask for a new one: `toolcell token create`.")
+    if token.expire_time and now >= token.expire_time:
+        raise TokenExpired("The bearer token has expired. Ask for a new one: `toolcell token create`.")
+    return token
+
+
 class TokenBook:
     """Every token of this server, by id."""
 
@@ -74,11 +82,14 @@ class TokenBook:
         token = self._book.get(public_id(bearer), _NOBODY)
         if not hmac.compare_digest(digest(bearer), token.digest):
             raise TokenInvalid("This server does not know the bearer token. Was it made for another server?")
-        if token.revoke_time:
-            raise TokenRevoked("The bearer token was revoked. Ask for a new one: `toolcell token create`.")
-        if token.expire_time and now >= token.expire_time:
-            raise TokenExpired("The bearer token has expired. Ask for a new one: `toolcell token create`.")
-        return token
+        return _standing(token, now)
+
+    def recheck(self, token_id: str, now: int) -> Token:
+        """Returns a token that was verified before; raises TokenRevoked or TokenExpired if it ended since."""
+        token = self._book.get(token_id)
+        if token is None:
+            raise TokenInvalid(f"This server does not know the token {token_id} any more.")
+        return _standing(token, now)
 
     async def create(
         self, caller: str, note: str, grants: Grants, ttl_seconds: float | None

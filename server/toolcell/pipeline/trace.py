@@ -16,10 +16,10 @@ from toolcell.model.errors import (
     InternalError,
     NodeLost,
     OutcomeUnknown,
+    Reason,
     Refusal,
     StoreFull,
     StoreUnavailable,
-    ToolcellError,
 )
 from toolcell.model.ids import new_id, new_span_id, new_trace_id
 from toolcell.model.span import Invocation, State
@@ -32,12 +32,13 @@ _REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE = 20.0, 200
 
 Observe = Callable[[Invocation], None]
 Log = Callable[[str], None]
+Opened = Callable[[Call, int], Invocation]
 
 
 class Trace:
     """Stage: opens a record and closes it, whatever happens.
 
-    It is outermost, so that refusals are recorded too.
+    It is outermost, so that refusals are recorded too. What became a job is recorded by its attempts.
 
     A refusal before authentication is not recorded: a stranger can make us store nothing. A known caller's
     refusals are recorded up to 20 a second; those beyond are only answered.
@@ -46,7 +47,11 @@ class Trace:
     needs: ClassVar[frozenset[str]] = facts("traceparent")
     gives: ClassVar[frozenset[str]] = facts("record")
 
-    def __init__(self, traces: Traces, clock: Clock, observe: Observe, log: Log) -> None:
+    def __init__(
+        self, traces: Traces, clock: Clock, observe: Observe, log: Log, *, opened: Opened | None = None
+    ) -> None:
+        """`opened` makes the record of a call at a time; by default that of a call which a door took."""
+        self._opened = opened or from_caller
         self._traces = traces
         self._clock = clock
         self._observe = observe
@@ -55,7 +60,7 @@ class Trace:
 
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Runs the call inside its record."""
-        record = call.record = self._open(call.traceparent)
+        record = call.record = self._opened(call, self._clock.wall())
         begun = self._clock.monotonic()
         try:
             outcome = await proceed(call)
@@ -70,23 +75,14 @@ class Trace:
             bug = InternalError(request_id=record.invocation_id)
             self._refuse(call, begun, bug)
             raise bug from None
+        if outcome.job is not None:
+            return outcome
         record.output_json = outcome.output_json
-        state = State.FAILED if outcome.failure else State.SUCCEEDED
         try:
-            self._close(record, begun, state, outcome.failure)
+            self._close(record, begun, _state(outcome), outcome.failure)
         except (StoreFull, StoreUnavailable):
             return Outcome(failure=_unrecorded(call))
         return outcome
-
-    def _open(self, traceparent: str) -> Invocation:
-        parent = _TRACEPARENT.fullmatch(traceparent)
-        return Invocation(
-            invocation_id=new_id("inv"),
-            trace_id=parent[1] if parent else new_trace_id(),
-            span_id=new_span_id(),
-            parent_span_id=parent[2] if parent else "",
-            create_time=self._clock.wall(),
-        )
 
     def _close(self, record: Invocation, begun: float, state: State, failure: Failure | None) -> None:
         """Ends the record; its end_time is the create_time plus what the monotonic clock measured."""
@@ -95,7 +91,7 @@ class Trace:
         self._traces.end(record)
         self._observe(record)
 
-    def _refuse(self, call: Call, begun: float, refusal: ToolcellError) -> None:
+    def _refuse(self, call: Call, begun: float, refusal: Refusal) -> None:
         """Records a refusal, within bounds; a store that is full or gone must not hide the reason itself."""
         now, record = self._clock.monotonic(), call.record
         if not call.is_begun:
@@ -105,17 +101,14 @@ class Trace:
             if not record.caller or busy or isinstance(refusal, StoreFull | StoreUnavailable):
                 return
             self._refused.take(record.caller, _REFUSALS_PER_SECOND, now)
-        failure = Failure(
-            refusal.reason, refusal.told, refusal.metadata, refusal.retryable, refusal.executed, attempt=0
-        )
-        self._try_close(record, begun, State.FAILED, failure)
+        self._try_close(record, begun, State.FAILED, refusal.failure())
 
     def _cancel(self, call: Call, begun: float) -> None:
         """Records that the caller went away, or that the server shut down; the cell is dead by now."""
         record = call.record
-        if record.caller:
-            failure = Cancelled(tool=record.tool).failure()
-            if not call.is_begun or record.state is State.PENDING:  # it waited for its slot: nothing was run
+        if call.is_begun:
+            failure = Cancelled(tool=record.tool).failure(attempt=record.attempt)
+            if record.state is State.PENDING:  # it waited for its slot: nothing was run
                 failure = replace(failure, executed=Executed.NO, attempt=0)
             self._try_close(record, begun, State.CANCELLED, failure)
 
@@ -126,6 +119,24 @@ class Trace:
             self._log(
                 f"invocation {record.invocation_id} ended as {failure.reason} and is not recorded: {trouble}"
             )
+
+
+def from_caller(call: Call, time: int) -> Invocation:
+    """Opens the record of a call that a door took; it belongs to the caller's trace, or begins one."""
+    parent = _TRACEPARENT.fullmatch(call.traceparent)
+    return Invocation(
+        invocation_id=new_id("inv"),
+        trace_id=parent[1] if parent else new_trace_id(),
+        span_id=new_span_id(),
+        parent_span_id=parent[2] if parent else "",
+        create_time=time,
+    )
+
+
+def _state(outcome: Outcome) -> State:
+    if outcome.failure is None:
+        return State.SUCCEEDED
+    return State.CANCELLED if outcome.failure.reason is Reason.CANCELLED else State.FAILED
 
 
 def _unrecorded(call: Call) -> Failure:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from toolcell.model.caller import Token
+from toolcell.model.job import Job
 from toolcell.model.span import Event, Invocation, State
+from toolcell.store.happenings import EventFilter, Following
 
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -30,6 +32,27 @@ class TraceFilter:
     trace_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     create_time_from: int = 0
+    job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Chooses jobs; every field that is set must match."""
+
+    tool: str = ""
+    caller: str = ""
+    state: State | None = None
+    tool_call_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the line needs to know of a job that waits."""
+
+    job_id: str
+    tool: str
+    caller: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +113,8 @@ class Traces(Protocol):
     async def get(self, invocation_id: str) -> tuple[Invocation, list[tuple[int, Event]]] | None:
         """Returns a record and its events with their sequence numbers; sees all that was written before.
 
+        `started` and `ended` are not among them: the record says it.
+
         Raises StoreFull or StoreUnavailable when what was written before cannot reach the database.
         """
         ...
@@ -99,6 +124,44 @@ class Traces(Protocol):
 
         Raises as `get` does.
         """
+        ...
+
+    def follow(self, chosen: EventFilter, cursor: str, *, is_endless: bool) -> Following:
+        """Takes a place in the stream after a cursor: "" is now, "0" the oldest event that is kept.
+
+        The stream ends at what has happened by now unless it `is_endless`. Raises CursorInvalid.
+        """
+        ...
+
+
+class Jobs(Protocol):
+    """Jobs as kept. What was written is durable; all methods raise StoreFull or StoreUnavailable."""
+
+    async def add(self, job: Job) -> None:
+        """Keeps a new job, whatever its state."""
+        ...
+
+    async def get(self, job_id: str) -> Job | None:
+        """Returns a job; sees all that was written before."""
+        ...
+
+    async def change(self, was: Job, job: Job) -> bool:
+        """Writes what became of a job, over the very row that it was made from.
+
+        Returns False, and changes nothing, when one of the row's `STEERING` fields is not what `was` says.
+        """
+        ...
+
+    async def page(self, chosen: JobFilter, before: str, limit: int) -> list[Job]:
+        """Returns at most `limit` jobs older than the id `before` ("" = all), newest first."""
+        ...
+
+    async def waiting(self) -> list[Waiting]:
+        """Returns what waits, oldest first; for the start of a server."""
+        ...
+
+    async def running(self) -> list[Job]:
+        """Returns the jobs that a dead server left running, oldest first; for the start of a server."""
         ...
 
 

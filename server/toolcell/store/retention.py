@@ -1,4 +1,4 @@
-"""Keeps the store within its bounds: the oldest invocations go, with their events, a little at a time."""
+"""Keeps the store within its bounds: the oldest invocations and jobs go, a little at a time."""
 
 import asyncio
 import logging
@@ -9,7 +9,8 @@ from toolcell.store.interface import Database, Retention, Statement
 
 _EVERY_SECONDS: Final = 300.0
 _MOST_EVENTS: Final = 1000
-_MOST_INVOCATIONS: Final = 100  # these may be a megabyte each
+_MOST_INVOCATIONS: Final = 100  # these may be a megabyte each …
+_MOST_JOBS: Final = 100  # … and so may these
 _END_OF_TIME: Final = (1 << 63) - 1
 
 
@@ -42,13 +43,25 @@ class Pruner:
         return count
 
     async def _chunk(self, before: int) -> tuple[int, int]:
-        """Deletes the oldest events and invocations made before a time; returns how many of each."""
-        bounds = {"before": before, "events": _MOST_EVENTS, "invocations": _MOST_INVOCATIONS}
-        names = ("prune_events", "prune_labels", "prune_invocations")
-        events, _, invocations = await self._database.transaction(
+        """Deletes the oldest made before a time; returns how many events, how many invocations and jobs."""
+        bounds = {
+            "before": before,
+            "events": _MOST_EVENTS,
+            "invocations": _MOST_INVOCATIONS,
+            "jobs": _MOST_JOBS,
+        }
+        names = (
+            "mark_pruned",
+            "prune_events",
+            "prune_labels",
+            "prune_invocations",
+            "prune_job_labels",
+            "prune_jobs",
+        )
+        _, events, _, invocations, _, jobs = await self._database.transaction(
             [Statement(name, (bounds,)) for name in names], idle=True
         )
-        return len(events), len(invocations)
+        return len(events), len(invocations) + len(jobs)
 
     async def _used_bytes(self) -> int:
         ((used,),) = await self._database.query("used_bytes", {})

@@ -32,6 +32,10 @@ class Lines(Protocol):
         """Tells anything else; `message` and `fields` hold no secret and nothing of a request's metadata."""
         ...
 
+    def problem(self, message: str, *, where: str, remedy: str, **fields: object) -> None:
+        """Tells what is wrong with the workspace; `where` is `file:line:column` as far as that is known."""
+        ...
+
 
 class HumanLines:
     """Lines for a terminal; coloured only when `is_coloured`."""
@@ -59,6 +63,13 @@ class HumanLines:
         shown = "  ".join(f"{key}={value}" for key, value in fields.items())
         line = f"{time.strftime('%H:%M:%S')}  {message}  {shown}".rstrip()
         say(self._out, "\n".join(_printable(part) for part in line.splitlines()))
+
+    def problem(self, message: str, *, where: str, remedy: str, **fields: object) -> None:  # noqa: ARG002
+        """Prints the place first, as editors and terminals want it, then what is wrong and what to do."""
+        said = " ".join(f"{where}: {message}".split())
+        tinted = f"\033[31m{_printable(said)}\033[0m" if self._is_coloured else _printable(said)
+        end = "" if said.endswith((".", "!", "?")) else "."
+        say(self._out, f"{time.strftime('%H:%M:%S')}  {tinted}{end} {_printable(remedy)}")
 
 
 def _printable(text: str) -> str:
@@ -95,6 +106,10 @@ class JsonLines:
     def event(self, name: str, message: str, **fields: object) -> None:
         """Writes the event under its name."""
         self._write(name, message=message, **fields)
+
+    def problem(self, message: str, *, where: str, remedy: str, **fields: object) -> None:
+        """Writes an event `problem`."""
+        self._write("problem", message=message, where=where, remedy=remedy, **fields)
 
     def _write(self, name: str, **fields: object) -> None:
         stamp = (

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17toolcell/v1/admin.proto\x12\x0btoolcell.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x01\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12#\n\x06grants\x18\x04 \x01(\x0b\x32\x13.toolcell.v1.Grants\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x06Grants\x12\x0e\n\x06groups\x18\x01 \x03(\t\x12\r\n\x05tools\x18\x02 \x03(\t\"]\n\x0bToolProblem\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08location\x18\x04 \x01(\t\x12\x0e\n\x06remedy\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17toolcell/v1/admin.proto\x12\x0btoolcell.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x01\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12#\n\x06grants\x18\x04 \x01(\x0b\x32\x13.toolcell.v1.Grants\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x06Grants\x12\x0e\n\x06groups\x18\x01 \x03(\t\x12\r\n\x05tools\x18\x02 \x03(\t\"v\n\x0bToolProblem\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08location\x18\x04 \x01(\t\x12\x0e\n\x06remedy\x18\x05 \x01(\t\x12\x17\n\x0fserved_revision\x18\x06 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,5 +37,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRANTS']._serialized_start=315
   _globals['_GRANTS']._serialized_end=354
   _globals['_TOOLPROBLEM']._serialized_start=356
-  _globals['_TOOLPROBLEM']._serialized_end=449
+  _globals['_TOOLPROBLEM']._serialized_end=474
 # @@protoc_insertion_point(module_scope)

@@ -83,8 +83,9 @@ class Grants(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names groups of RPCs: `invoke` (ToolService), `traces` (TraceService, own records), `traces.all` (everybody's records)
-        and `admin` (AdminService). At least one.
+        """Names groups of RPCs: `invoke` (ToolService), `jobs` (JobService, own jobs; starting one needs `invoke` too), `jobs.all`
+        (everybody's jobs), `traces` (TraceService, own records), `traces.all` (everybody's records) and `admin` (AdminService).
+        At least one.
         """
 
     @_builtins.property
@@ -109,7 +110,7 @@ Global___Grants: _TypeAlias = Grants  # noqa: Y015
 
 @_typing.final
 class ToolProblem(_message.Message):
-    """ToolProblem says why a tool, or a file of the workspace, is not served."""
+    """ToolProblem says what is wrong with a tool, or with a file of the workspace."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -118,6 +119,7 @@ class ToolProblem(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
+    SERVED_REVISION_FIELD_NUMBER: _builtins.int
     tool: _builtins.str
     """Names the tool; empty when a file could not be tied to one."""
     cause: _builtins.str
@@ -128,6 +130,8 @@ class ToolProblem(_message.Message):
     """Says where: `file:line:column` or a file, relative to the workspace; may be empty."""
     remedy: _builtins.str
     """Says what to do; may be empty."""
+    served_revision: _builtins.str
+    """Names the revision that is served until this is mended: the last good one; empty when the tool is not served."""
     def __init__(
         self,
         *,
@@ -136,10 +140,11 @@ class ToolProblem(_message.Message):
         message: _builtins.str = ...,
         location: _builtins.str = ...,
         remedy: _builtins.str = ...,
+        served_revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "location", b"location", "message", b"message", "remedy", b"remedy", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "location", b"location", "message", b"message", "remedy", b"remedy", "served_revision", b"served_revision", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

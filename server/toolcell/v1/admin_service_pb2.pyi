@@ -227,7 +227,7 @@ class ReloadToolsResponse(_message.Message):
 
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_admin_pb2.ToolProblem]:
-        """Lists everything that is not served, and why."""
+        """Lists everything that is wrong, and what is served meanwhile."""
 
     def __init__(
         self,

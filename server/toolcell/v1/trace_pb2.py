@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from toolcell.v1 import tool_pb2 as toolcell_dot_v1_dot_tool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17toolcell/v1/trace.proto\x12\x0btoolcell.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16toolcell/v1/tool.proto\"\xbf\x05\n\nInvocation\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\x12\x10\n\x08trace_id\x18\x02 \x01(\t\x12\x0f\n\x07span_id\x18\x03 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x04 \x01(\t\x12\x0c\n\x04tool\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x07 \x01(\t\x12\x10\n\x08token_id\x18\x08 \x01(\t\x12\x14\n\x0ctool_call_id\x18\t \x01(\t\x12\x33\n\x06labels\x18\n \x03(\x0b\x32#.toolcell.v1.Invocation.LabelsEntry\x12!\n\x05state\x18\x0b \x01(\x0e\x32\x12.toolcell.v1.State\x12\x17\n\x0fisolation_level\x18\x0c \x01(\x05\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ninput_json\x18\x11 \x01(\t\x12\x13\n\x0boutput_json\x18\x12 \x01(\t\x12%\n\x07\x66\x61ilure\x18\x13 \x01(\x0b\x32\x14.toolcell.v1.Failure\x12+\n\x08\x63pu_time\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11memory_peak_bytes\x18\x15 \x01(\x03\x12\x13\n\x0binterrupted\x18\x16 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"}\n\nTraceEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12%\n\x04\x62ody\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct*\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17toolcell/v1/trace.proto\x12\x0btoolcell.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16toolcell/v1/tool.proto\"\xe0\x05\n\nInvocation\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\x12\x10\n\x08trace_id\x18\x02 \x01(\t\x12\x0f\n\x07span_id\x18\x03 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x04 \x01(\t\x12\x0c\n\x04tool\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x07 \x01(\t\x12\x10\n\x08token_id\x18\x08 \x01(\t\x12\x14\n\x0ctool_call_id\x18\t \x01(\t\x12\x33\n\x06labels\x18\n \x03(\x0b\x32#.toolcell.v1.Invocation.LabelsEntry\x12!\n\x05state\x18\x0b \x01(\x0e\x32\x12.toolcell.v1.State\x12\x17\n\x0fisolation_level\x18\x0c \x01(\x05\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\ninput_json\x18\x11 \x01(\t\x12\x13\n\x0boutput_json\x18\x12 \x01(\t\x12%\n\x07\x66\x61ilure\x18\x13 \x01(\x0b\x32\x14.toolcell.v1.Failure\x12+\n\x08\x63pu_time\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11memory_peak_bytes\x18\x15 \x01(\x03\x12\x13\n\x0binterrupted\x18\x16 \x01(\x08\x12\x0e\n\x06job_id\x18\x17 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x18 \x01(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xfa\x01\n\nTraceEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12%\n\x04\x62ody\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rinvocation_id\x18\x05 \x01(\t\x12\x0c\n\x04tool\x18\x06 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x07 \x01(\t\x12\x10\n\x08trace_id\x18\x08 \x01(\t\x12\x14\n\x0ctool_call_id\x18\t \x01(\t\x12\x0e\n\x06\x63ursor\x18\n \x01(\t\x12\x0e\n\x06job_id\x18\x0b \x01(\t*\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INVOCATION_LABELSENTRY']._loaded_options = None
   _globals['_INVOCATION_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_STATE']._serialized_start=993
-  _globals['_STATE']._serialized_end=1121
+  _globals['_STATE']._serialized_start=1152
+  _globals['_STATE']._serialized_end=1280
   _globals['_INVOCATION']._serialized_start=160
-  _globals['_INVOCATION']._serialized_end=863
-  _globals['_INVOCATION_LABELSENTRY']._serialized_start=818
-  _globals['_INVOCATION_LABELSENTRY']._serialized_end=863
-  _globals['_TRACEEVENT']._serialized_start=865
-  _globals['_TRACEEVENT']._serialized_end=990
+  _globals['_INVOCATION']._serialized_end=896
+  _globals['_INVOCATION_LABELSENTRY']._serialized_start=851
+  _globals['_INVOCATION_LABELSENTRY']._serialized_end=896
+  _globals['_TRACEEVENT']._serialized_start=899
+  _globals['_TRACEEVENT']._serialized_end=1149
 # @@protoc_insertion_point(module_scope)

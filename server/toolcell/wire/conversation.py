@@ -66,6 +66,7 @@ _Shape = Mapping[str, type | tuple[type, ...]]
 _TEXT: Final = str
 _NUMBER: Final = (int, float)
 _ERROR: Final[_Shape] = {"type": _TEXT, "message": _TEXT, "stack": _TEXT}
+_IMPORT_ERROR: Final[_Shape] = {**_ERROR, "where": _TEXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ CONTROL: Final = Rules(
         {
             "started": {},
             "threaded": {},
-            "import_failed": _ERROR,
+            "import_failed": _IMPORT_ERROR,
             "launch_failed": {"step": _TEXT, "message": _TEXT},
             "spawned": {"serial": int},
             "not_spawned": {"serial": int, "message": _TEXT},
@@ -133,7 +134,7 @@ CELL: Final = Rules(
     MappingProxyType(
         {
             "ready": {},
-            "import_failed": _ERROR,
+            "import_failed": _IMPORT_ERROR,
             "log": {"level": _TEXT, "message": _TEXT, "fields": dict},
             "progress": {"fraction": _NUMBER, "message": _TEXT},
             "result": {"value": object, "dropped": int},

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.unit.cells.toolmaker import Hand
 from toolcell.cells.pool import Cells
 from toolcell.model.clock import SystemClock
 
@@ -13,3 +14,8 @@ async def cells() -> AsyncIterator[Cells]:
     made = Cells(clock=SystemClock(), level=2)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def clock() -> Hand:
+    return Hand()

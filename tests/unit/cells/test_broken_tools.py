@@ -1,15 +1,18 @@
 """Handlers that do not import and policies that cannot be met: their tools are unavailable, with a reason."""
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cells.toolmaker import call, make_tool
+from tests.unit.cells.toolmaker import Hand, call, children, make_tool
 from toolcell.cells import zygote
-from toolcell.cells.pool import Cells
-from toolcell.model.errors import ToolUnavailable
+from toolcell.cells.pool import Cells, Request
+from toolcell.model.errors import Executed, ServerOverloaded, ToolUnavailable
 from toolcell.model.tool import Cause
 
+ENDLESS = "import time; time.sleep(600)"
 ECHO = "def handler(arguments, cell):\n    return arguments"
 
 BROKEN = {
@@ -52,12 +55,55 @@ async def test_the_stack_of_a_failed_import_is_a_note(cells: Cells, tmp_path: Pa
     assert 'handler.py", line 3' in caught.value.__notes__[0]
 
 
-async def test_an_import_that_never_ends_is_ended(
-    cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("preload", [True, False])
+async def test_an_import_that_never_ends_makes_its_tool_unavailable(
+    cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, preload: bool
 ) -> None:
     monkeypatch.setattr(zygote, "START_SECONDS", 0.3)
-    with pytest.raises(ToolUnavailable, match=r"took longer than 0\.3 s"):
-        await cells.prepare(make_tool(tmp_path, "import time; time.sleep(600)"))
+    tool = make_tool(tmp_path, ENDLESS, preload=preload)
+    for attempt in (cells.prepare(tool), call(cells, tool), call(cells, tool, seconds=0.001)):
+        with pytest.raises(
+            ToolUnavailable, match=r"the import of handler did not finish in 0\.3 s"
+        ) as caught:
+            await attempt
+        assert caught.value.metadata["cause"] == Cause.HANDLER_IMPORT_FAILED
+
+
+@pytest.mark.parametrize("preload", [True, False])
+async def test_a_call_whose_time_is_up_while_its_tool_starts_says_nothing_of_the_tool(
+    cells: Cells, tmp_path: Path, *, preload: bool
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    tool = make_tool(
+        tmp_path,
+        f"open(__file__[:-len('handler.py')] + 'gate').read()\n{ECHO}",
+        preload=preload,
+        read=("gate",),
+    )
+    with pytest.raises(ServerOverloaded, match="still starting when the call's time was up") as caught:
+        await call(cells, tool, seconds=0.3)
+    assert caught.value.executed is Executed.NO
+    later = asyncio.create_task(call(cells, tool, {"n": 1}))
+    await asyncio.to_thread(gate.write_text, "go")
+    assert (await later).reply.value == {"n": 1}
+
+
+async def test_a_tool_that_hung_before_is_unavailable_also_while_it_is_tried_again(
+    clock: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = Cells(clock=clock, level=2)
+    tool = make_tool(tmp_path, ENDLESS)
+    monkeypatch.setattr(zygote, "START_SECONDS", 0.3)
+    with pytest.raises(ToolUnavailable):
+        await cells.prepare(tool)
+    monkeypatch.setattr(zygote, "START_SECONDS", 60.0)
+    clock.now += 40
+    before = children()
+    with pytest.raises(ToolUnavailable, match=r"did not finish in 0\.3 s"):
+        await cells.run(tool, Request("inv_test", "", 1, "{}"), clock.now + 0.1, lambda *_: None)
+    assert children() - before
+    await cells.close()
 
 
 async def test_a_policy_that_reads_outside_its_directory_is_refused(cells: Cells, tmp_path: Path) -> None:

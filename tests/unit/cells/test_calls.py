@@ -1,12 +1,14 @@
 """One call in one cell: what a handler gets, gives and says."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cells.toolmaker import call, make_tool
 from toolcell.cells.pool import Cells
+from toolcell.model.errors import Reason
 from toolcell.model.span import EventKind
 
 
@@ -81,11 +83,85 @@ async def test_a_flood_of_prints_and_logs_is_cut_and_counted_once(cells: Cells, 
     assert trial.events[-1] == (EventKind.TRUNCATED, {"dropped": 5000})
 
 
-async def test_half_a_surrogate_pair_in_a_log_is_replaced(cells: Cells, tmp_path: Path) -> None:
-    source = "def handler(arguments, cell):\n    cell.log('a\\ud800b')\n    print('a\\ud800b')\n    return 1"
+async def test_half_a_surrogate_pair_is_replaced_wherever_it_is_said(cells: Cells, tmp_path: Path) -> None:
+    source = """
+        def handler(arguments, cell):
+            half = 'a\\ud800b'
+            cell.log(half, level=half, **{half: [half, {half: half}]})
+            cell.progress(1, half)
+            print(half)
+            raise cell.ToolError(half, details={half: half})
+    """
     trial = await call(cells, make_tool(tmp_path, source))
-    assert trial.of(EventKind.LOG)[0]["message"] == "a?b"
+    assert trial.of(EventKind.LOG) == [
+        {"level": "a?b", "message": "a?b", "fields": {"a?b": ["a?b", {"a?b": "a?b"}]}}
+    ]
+    assert trial.of(EventKind.PROGRESS) == [{"fraction": 1.0, "message": "a?b"}]
     assert trial.printed == ["a\\ud800b"]
+    assert (trial.fault.reason, trial.fault.told) == (Reason.TOOL_ERROR, "a?b")
+    assert trial.fault.failure().details == {"a?b": "a?b"}
+
+
+async def test_fields_that_are_not_json_become_text(cells: Cells, tmp_path: Path) -> None:
+    source = """
+        class Secretive:
+            def __str__(self):
+                raise RuntimeError
+        def handler(arguments, cell):
+            deep = loop = []
+            for _ in range(200):
+                deep = [deep]
+            loop = [loop]
+            loop.append(loop)
+            cell.log("odd", set={1}, bytes=b"x", nan=float("nan"), keys={(1, 2): 3}, nested=[{"a": {1}}])
+            cell.log("odd", deep=deep, loop=loop, secretive=Secretive(), ordinary=[1.5, None, {"a": []}])
+            cell.log(Secretive())
+            return 1
+    """
+    trial = await call(cells, make_tool(tmp_path, source))
+    assert trial.reply.value == 1
+    first, second, third = trial.of(EventKind.LOG)
+    assert first["fields"] == {
+        "set": "{1}", "bytes": "b'x'", "nan": "nan", "keys": "{(1, 2): 3}", "nested": [{"a": "{1}"}]
+    }  # fmt: skip
+    assert second["fields"] == {
+        "deep": "[" * 201 + "]" * 201,
+        "loop": "[[], [...]]",
+        "secretive": "<Secretive>",
+        "ordinary": [1.5, None, {"a": []}],
+    }
+    assert third["message"] == "<Secretive>"
+
+
+async def test_what_is_said_at_length_is_cut(cells: Cells, tmp_path: Path) -> None:
+    source = """
+        def handler(arguments, cell):
+            long = arguments["text"] * 3_000_000
+            cell.log(long, level=long)
+            cell.progress(0, long)
+            cell.log("fields", first=1, text=long, last=2)
+            cell.log("fields", first=1, list=[long], last=2)
+            cell.log("fields", **{long: 1})
+            return 1
+    """
+    tool = make_tool(tmp_path, source, output_limit_bytes=1024)
+    for text in ("x", "\N{PARTY POPPER}", "\0", '"'):
+        trial = await call(cells, tool, {"text": text})
+        assert trial.reply.value == 1
+        messages = [body["message"] for body in (*trial.of(EventKind.LOG), *trial.of(EventKind.PROGRESS))]
+        assert messages == [text * 8192, *["fields"] * 3, text * 8192]
+        _, string, listed, named = (body["fields"] for body in trial.of(EventKind.LOG))
+        for fields in (string, listed):
+            assert fields["first"] == 1
+            assert 8000 < len(json.dumps(fields, ensure_ascii=False).encode()) <= 8192
+        assert named == {text * 200: 1}
+
+
+async def test_an_error_that_is_all_control_characters_is_told(cells: Cells, tmp_path: Path) -> None:
+    source = "def handler(arguments, cell):\n    raise ValueError('\\0' * 100_000)"
+    trial = await call(cells, make_tool(tmp_path, source, output_limit_bytes=1024))
+    assert trial.fault.reason is Reason.HANDLER_CRASHED
+    assert trial.of(EventKind.EXCEPTION)[0]["message"] == "\0" * 8192
 
 
 async def test_coroutines_work(cells: Cells, tmp_path: Path) -> None:
@@ -162,7 +238,14 @@ async def test_large_arguments_and_answers_pass(cells: Cells, tmp_path: Path) ->
         tmp_path, "def handler(arguments, cell):\n    return arguments", output_limit_bytes=8 << 20
     )
     text = "é" * (2 << 20)
-    assert (await call(cells, tool, {"text": text})).reply.value == {"text": text}
+    reply = (await call(cells, tool, {"text": text})).reply
+    assert reply.value == {"text": text}
+    assert 4 << 20 < reply.size < (4 << 20) + 100
+
+
+async def test_a_fault_has_no_size(cells: Cells, tmp_path: Path) -> None:
+    tool = make_tool(tmp_path, "def handler(arguments, cell):\n    raise ValueError('x' * 5000)")
+    assert (await call(cells, tool)).reply.size == 0
 
 
 async def test_a_handler_imported_after_the_fork_runs(cells: Cells, tmp_path: Path) -> None:

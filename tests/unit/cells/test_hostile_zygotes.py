@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cells.toolmaker import call, dead, make_tool
+from toolcell.cells import zygote
 from toolcell.cells.pool import Cells
-from toolcell.model.errors import Refusal
+from toolcell.model.errors import Refusal, ToolUnavailable
 
 PRELUDE = """
 import array, json, os, socket, struct, sys, threading
@@ -63,6 +64,15 @@ async def test_a_zygote_that_makes_no_cells_costs_its_own_callers_their_deadline
     assert isinstance(refused, Refusal)
     assert not isinstance(trial, BaseException)
     assert trial.reply.value == 1
+
+
+async def test_a_zygote_that_makes_no_cells_is_ended(
+    cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zygote, "START_SECONDS", 0.5)
+    source = PRELUDE + "say('started')\nthreading.Event().wait()\n"
+    with pytest.raises(ToolUnavailable, match=r"its cells are not ready after 0\.5 s"):
+        await cells.prepare(make_tool(tmp_path, source))
 
 
 async def test_what_a_zygote_forked_on_the_side_dies_with_it(cells: Cells, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cells.toolmaker import call, children, dead, descriptors, make_tool
+from tests.unit.cells.toolmaker import Hand, call, children, dead, descriptors, make_tool
 from toolcell.cells.pool import Cells, Reply, Request
 from toolcell.model.clock import SystemClock
 from toolcell.model.errors import Reason, ServerDraining, ServerOverloaded, ToolUnavailable
@@ -19,24 +19,6 @@ from toolcell.model.tool import Tool
 
 ECHO = "def handler(arguments, cell):\n    return arguments"
 PIDS = "import os\ndef handler(arguments, cell):\n    return [os.getppid(), os.getpid()]"
-
-
-class Hand:
-    """A clock whose monotonic time is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = SystemClock().monotonic()
-
-    def wall(self) -> int:
-        return SystemClock().wall()
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-async def clock() -> Hand:
-    return Hand()
 
 
 @pytest.fixture
@@ -162,12 +144,6 @@ async def eventually(cells: Cells, tool: Tool) -> int:
         with contextlib.suppress(ToolUnavailable):
             return await zygote_of(cells, tool)
         await asyncio.sleep(0.1)
-
-
-async def test_no_cell_before_the_deadline_is_an_overload(cells: Cells, tmp_path: Path) -> None:
-    with pytest.raises(ServerOverloaded) as caught:
-        await call(cells, make_tool(tmp_path, ECHO), seconds=0.001)
-    assert caught.value.reason is Reason.SERVER_OVERLOADED
 
 
 async def test_a_cancelled_call_lets_the_handler_clean_up(cells: Cells, tmp_path: Path) -> None:

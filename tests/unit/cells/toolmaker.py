@@ -11,11 +11,25 @@ from textwrap import dedent
 from typing import Any
 
 from toolcell.cells.pool import Cells, Reply, Request
+from toolcell.model.clock import SystemClock
 from toolcell.model.errors import HandlerFault
 from toolcell.model.span import EventKind
 from toolcell.model.tool import Idempotency, Limits, Policy, Pool, Tool
 
 SECONDS = 20.0
+
+
+class Hand:
+    """A clock whose monotonic time is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = SystemClock().monotonic()
+
+    def wall(self) -> int:
+        return SystemClock().wall()
+
+    def monotonic(self) -> float:
+        return self.now
 
 
 @dataclass(frozen=True)

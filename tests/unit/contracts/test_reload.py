@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.workspace import GOOD, HANDLER, causes, loaded, proto, workspace
+from toolcell.model.tool import Cause, Unavailable
 
 
 async def test_loading_again_tells_what_changed_and_keeps_the_rest(tmp_path: Path) -> None:
@@ -34,15 +35,42 @@ async def test_loading_again_tells_what_changed_and_keeps_the_rest(tmp_path: Pat
     assert [found.tool for found in changes.problems] == ["mail"]
 
 
-async def test_a_tool_that_breaks_and_is_mended_is_changed(tmp_path: Path) -> None:
+async def test_a_tool_that_breaks_goes_on_as_it_was_until_it_is_mended(tmp_path: Path) -> None:
     catalog = workspace(tmp_path, GOOD)
     await catalog.load()
+    entry = catalog.snapshot.entries["find_customer"]
     policy = tmp_path / "handlers/find_customer/cell.toml"
     policy.write_text("cpu = -1")
-    assert (await catalog.load()).changed == ("find_customer",)
-    policy.unlink()
+    changes = await catalog.load()
+    assert changes.changed == ()
+    assert [(found.tool, found.served) for found in changes.problems] == [
+        ("find_customer", entry.tool.revision)
+    ]
+    assert catalog.snapshot.entries["find_customer"] is entry
+    policy.write_text("cpu = 1")
     assert (await catalog.load()).changed == ("find_customer",)
     assert causes(catalog.snapshot)["find_customer"] is None
+
+
+async def test_what_is_proposed_is_not_in_force_and_may_be_held_or_refused(tmp_path: Path) -> None:
+    catalog = workspace(tmp_path, GOOD)
+    await catalog.load()
+    before = catalog.snapshot
+    for name in before.entries:
+        (tmp_path / "handlers" / name / "handler.py").write_text(HANDLER + "# more\n")
+    proposal = await catalog.propose()
+    assert catalog.snapshot is before
+    assert [tool.name for tool in proposal.changed(before)] == ["find_customer", "get_http_status"]
+    catalog.adopt(
+        proposal,
+        held=["find_customer"],
+        refused={"get_http_status": Unavailable(Cause.HANDLER_IMPORT_FAILED, "no")},
+    )
+    assert dict(catalog.snapshot.entries) == dict(before.entries)
+    assert [found.tool for found in catalog.snapshot.problems] == ["get_http_status"]
+    catalog.adopt(proposal)
+    assert dict(catalog.snapshot.entries) == dict(proposal.entries)
+    assert catalog.snapshot.problems == ()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from toolcell.model.errors import ConcurrencyLimited, QueueFull, RateLimited
 from toolcell.model.span import Invocation, State
 from toolcell.model.tool import Idempotency, Policy, Pool, Tool
 from toolcell.model.tool import Rate as Limit
-from toolcell.pipeline.limits import Bucket, Rate, Slot
+from toolcell.pipeline.limits import Bucket, Rate, Slot, Slots
 
 TOOL = Tool(
     name="echo",
@@ -122,7 +122,8 @@ def a_slot(marks: list[State] | None = None) -> Slot:
         if marks is not None:
             marks.append(record.state)
 
-    return Slot(SystemClock(), seen)
+    clock = SystemClock()
+    return Slot(Slots(clock), clock, seen)
 
 
 async def test_line_is_bounded_fair_and_emptied() -> None:

@@ -9,13 +9,17 @@ import sqlite_utils
 
 import toolcell.store
 from toolcell.model.span import State
-from toolcell.store.interface import TraceFilter
+from toolcell.store import jobs
+from toolcell.store.happenings import EventFilter
+from toolcell.store.history import select as select_events
+from toolcell.store.interface import JobFilter, TraceFilter
 from toolcell.store.migrations import MIGRATIONS
 from toolcell.store.queries import STATEMENTS, parse
-from toolcell.store.traces import select
+from toolcell.store.traces import SELECTION
 
 ROOM = Path(toolcell.store.__file__).parent
-BARE = {"joins": "", "conditions": "1 = 1", "cursor": "invocation.invocation_id"}
+BARE = {"joins": "", "conditions": "1 = 1", "columns": "*", "tables": "event CROSS JOIN invocation"}
+CURSORS = {"page_invocations": "invocation.invocation_id", "page_jobs": "job.job_id"}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def test_a_name_given_twice_is_refused() -> None:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_is_understood(connection: sqlite3.Connection, name: str) -> None:
-    explain(connection, STATEMENTS[name].format(**BARE))
+    explain(connection, STATEMENTS[name].format(**BARE, cursor=CURSORS.get(name)))
 
 
 def test_every_statement_is_used() -> None:
@@ -59,6 +63,7 @@ def test_every_statement_is_used() -> None:
         (TraceFilter(state=State.RUNNING), "invocation_by_state"),
         (TraceFilter(trace_id="x"), "invocation_by_trace"),
         (TraceFilter(tool_call_id="x"), "invocation_by_tool_call"),
+        (TraceFilter(job_id="x"), "invocation_by_job"),
         (TraceFilter(labels={"x": "y"}), "label_by_value"),
         (TraceFilter(labels={"x": "y", "z": "y"}), "label_by_value"),
     ],
@@ -67,7 +72,57 @@ def test_every_statement_is_used() -> None:
 def test_a_page_walks_an_index_and_sorts_nothing(
     connection: sqlite3.Connection, chosen: TraceFilter, index: str, before: str
 ) -> None:
-    _, parts = select(chosen, before)
+    _, parts = SELECTION.of(chosen, before)
     plan = explain(connection, STATEMENTS["page_invocations"].format(**parts))
     assert index in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "first"),
+    [
+        (EventFilter(), "SEARCH event USING INTEGER PRIMARY KEY"),
+        (EventFilter(tool="x", caller="y", only_failed=True), "SEARCH event USING INTEGER PRIMARY KEY"),
+        (EventFilter(labels={"x": "y"}), "SEARCH event USING INTEGER PRIMARY KEY"),
+        (EventFilter(invocation_id="x"), "sqlite_autoindex_invocation_1"),
+        (EventFilter(trace_id="x", caller="y"), "invocation_by_trace"),
+        (EventFilter(tool_call_id="x"), "invocation_by_tool_call"),
+        (EventFilter(job_id="x"), "invocation_by_job"),
+    ],
+)
+def test_the_stream_walks_its_events_or_those_of_a_few_invocations(
+    connection: sqlite3.Connection, chosen: EventFilter, first: str
+) -> None:
+    _, parts = select_events(chosen)
+    plan = explain(connection, STATEMENTS["stream_events"].format(**parts))
+    assert first in plan[0]
+    assert not any(step.startswith("SCAN") for step in plan)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "index"),
+    [
+        (JobFilter(), "sqlite_autoindex_job_1"),
+        (JobFilter(caller="x"), "job_by_caller"),
+        (JobFilter(tool="x"), "job_by_tool"),
+        (JobFilter(tool_call_id="x"), "job_by_tool_call"),
+        (JobFilter(state=State.FAILED), "job_by_state"),
+        (JobFilter(labels={"x": "y"}), "job_label_by_value"),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "job_x"])
+def test_a_page_of_jobs_walks_an_index_and_sorts_nothing(
+    connection: sqlite3.Connection, chosen: JobFilter, index: str, before: str
+) -> None:
+    _, parts = jobs.SELECTION.of(chosen, before)
+    plan = explain(
+        connection, STATEMENTS["page_jobs"].format(**parts, columns="job.job_id, job.tool, job.state")
+    )
+    assert index in plan[0]
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+@pytest.mark.parametrize("name", ["waiting_jobs", "running_jobs"])
+def test_the_start_of_a_server_reads_unfinished_jobs_only(connection: sqlite3.Connection, name: str) -> None:
+    plan = explain(connection, STATEMENTS[name].format(columns="*"))
+    assert ["job_by_state" in step for step in plan] == [True]

@@ -100,7 +100,18 @@ async def test_a_bad_operation_does_not_fail_its_neighbours(writer: Writer, conn
     assert connection.numbers() == [1, 2]
 
 
-@pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "COMMIT", "SAVEPOINT operation"])
+async def test_savepoints_are_set_only_when_something_is_wrong(writer: Writer, connection: Recorder) -> None:
+    await writer.submit(connection.insert(1))
+    assert "SAVEPOINT operation" not in connection.asked
+    connection.failing["SAVEPOINT operation"] = sqlite3.OperationalError("disk I/O error")
+    with pytest.raises(StoreUnavailable, match="disk I/O error"):
+        await writer.submit(connection.insert(1))
+    connection.failing.clear()
+    await writer.submit(connection.insert(2))
+    assert connection.numbers() == [1, 2]
+
+
+@pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "COMMIT"])
 async def test_a_batch_that_fails_happens_not_at_all_and_the_next_is_tried_anew(
     writer: Writer, connection: Recorder, statement: str
 ) -> None:

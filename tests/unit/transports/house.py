@@ -14,21 +14,30 @@ import pytest
 from google.rpc import error_details_pb2 as details
 from grpc_status import rpc_status
 
+from tests.unit.jobs.works import SAFE, UNSAFE, Bench
+from tests.unit.jobs.works import snapshot as snapshot_of_works
+from toolcell.cells.pool import Cells
 from toolcell.contracts.catalog import Catalog, Changes, Entry, Snapshot
 from toolcell.contracts.contract import Contract
+from toolcell.jobs.engine import JobEngine
+from toolcell.jobs.ledger import JobLedger
 from toolcell.model.call import Call, Outcome
 from toolcell.model.caller import GROUPS, Grants
 from toolcell.model.clock import SystemClock
 from toolcell.model.ids import new_id, new_span_id, new_trace_id
 from toolcell.model.span import Invocation
 from toolcell.model.tool import Idempotency, Policy, Tool, Unavailable
+from toolcell.pipeline.corridor import Corridor
+from toolcell.pipeline.enqueue import enqueue
 from toolcell.pipeline.gate import Gate
 from toolcell.pipeline.strangers import Strangers
 from toolcell.pipeline.tokens import TokenBook
 from toolcell.store.interface import Retention, Traces
+from toolcell.store.lifecycle import Store
 from toolcell.store.sqlite import open_store
 from toolcell.transports.grpc.server import GrpcServer, Listen, Services
 from toolcell.v1.admin_service_pb2_grpc import AdminServiceStub
+from toolcell.v1.job_service_pb2_grpc import JobServiceStub
 from toolcell.v1.tool_service_pb2_grpc import ToolServiceStub
 from toolcell.v1.trace_service_pb2_grpc import TraceServiceStub
 
@@ -52,12 +61,14 @@ class House:
     traces: Traces
     catalog: Any
     log: list[str]
+    cells: Bench
     metadata: Metadata = ()
     run: Callable[[Call], Awaitable[Outcome]] = echo
     calls: list[Call] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tools = ToolServiceStub(self.channel)
+        self.jobs = JobServiceStub(self.channel)
         self.trace = TraceServiceStub(self.channel)
         self.admin = AdminServiceStub(self.channel)
 
@@ -104,19 +115,48 @@ async def house(directory: Path, **listen: Any) -> AsyncIterator[House]:
             call.record.end_time = call.record.create_time + 1500
 
     gate = Gate(tokens, clock, Strangers(clock, lambda _: None))
+    cells = Bench()
+    corridor = corridor_of(gate, store, tokens, cells, log)
+    engine = JobEngine(corridor, store.jobs, most_waits=10)
     services = Services(
-        invoke, gate, tokens, store.traces, cast("Catalog", catalog), reload, clock, 2, log.append
+        invoke,
+        gate,
+        tokens,
+        store.traces,
+        cast("Catalog", catalog),
+        reload,
+        clock,
+        2,
+        log.append,
+        enqueue(corridor, engine.accept),
+        JobLedger(store.jobs, engine),
     )
     server = GrpcServer(services, Listen("127.0.0.1:0", **listen))
     try:
         port = await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=QUICK) as channel:
-            open_house = House(services, server, port, channel, store.traces, catalog, log)
+            open_house = House(services, server, port, channel, store.traces, catalog, log, cells)
             open_house.metadata = await open_house.token()
             yield open_house
     finally:
         await server.drain(0)
+        await engine.drain(0)
         await store.close()
+
+
+def corridor_of(gate: Gate, store: Store, tokens: TokenBook, cells: Bench, log: list[str]) -> Corridor:
+    """Builds what jobs walk through; their tools are those of the works."""
+    clock = SystemClock()
+    return Corridor(
+        gate=gate,
+        tokens=tokens,
+        snapshot=lambda: snapshot_of_works(SAFE, UNSAFE),
+        cells=cast("Cells", cells),
+        traces=store.traces,
+        clock=clock,
+        observe=lambda _: None,
+        log=log.append,
+    )
 
 
 def tool(name: str, unavailable: Unavailable | None = None, **parts: Any) -> Tool:

@@ -115,7 +115,8 @@ async def test_a_drain_refuses_new_calls_and_waits_for_those_in_flight(served: H
         await health(served)
 
 
-async def test_a_call_that_outlasts_the_grace_is_told_that_it_was_cancelled(served: House) -> None:
+async def begin(served: House, executed: Executed) -> asyncio.Future[InvokeResponse]:
+    """Starts a call whose record is begun, and says CANCELLED once it is cancelled."""
     began = asyncio.Event()
 
     async def run(call: Call) -> Outcome:
@@ -124,31 +125,23 @@ async def test_a_call_that_outlasts_the_grace_is_told_that_it_was_cancelled(serv
         try:
             await asyncio.Event().wait()
         finally:
-            call.record.failure = Cancelled(tool="echo").failure()
+            call.record.failure = replace(Cancelled(tool="echo").failure(), executed=executed)
         return Outcome()
 
     served.run = run
     call = asyncio.ensure_future(invoke(served))
     await began.wait()
+    return call
+
+
+async def test_a_call_that_outlasts_the_grace_is_told_that_it_was_cancelled(served: House) -> None:
+    call = await begin(served, Executed.MAYBE)
     await served.server.drain(0)
     assert (await call).failure.reason == error_reason_pb2.ERROR_REASON_CANCELLED
 
 
 async def test_a_call_that_was_recorded_and_still_waited_may_be_sent_again(served: House) -> None:
-    began = asyncio.Event()
-
-    async def run(call: Call) -> Outcome:
-        call.is_begun = True
-        began.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            call.record.failure = replace(Cancelled(tool="echo").failure(), executed=Executed.NO)
-        return Outcome()
-
-    served.run = run
-    call = asyncio.ensure_future(invoke(served))
-    await began.wait()
+    call = await begin(served, Executed.NO)
     await served.server.drain(0)
     assert info(await refusal(call)).reason == "SERVER_DRAINING"
 

@@ -39,8 +39,12 @@ def test_a_zygote_s_whole_conversation() -> None:
 def test_a_zygote_that_cannot_start_says_so_and_no_more(kind: str) -> None:
     talk = Conversation(CONTROL)
     talk.send("setup")
-    fields = {"threaded": {}, "import_failed": ERROR, "launch_failed": {"step": "", "message": ""}}[kind]
-    talk.receive(frame(kind, **fields))
+    fields = {
+        "threaded": {},
+        "import_failed": {**ERROR, "where": ""},
+        "launch_failed": {"step": "", "message": ""},
+    }
+    talk.receive(frame(kind, **fields[kind]))
     with pytest.raises(ProtocolError):
         talk.send("spawn")
 
@@ -48,7 +52,8 @@ def test_a_zygote_that_cannot_start_says_so_and_no_more(kind: str) -> None:
 MISSHAPEN = [
     frame("ready", extra=1),
     frame("import_failed", type="", message=""),
-    frame("import_failed", type="", message="", stack=None),
+    frame("import_failed", type="", message="", stack=""),
+    frame("import_failed", type="", message="", stack=None, where=""),
 ]
 AFTER_THE_CALL = [
     frame("result", value=1),

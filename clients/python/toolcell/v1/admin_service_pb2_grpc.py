@@ -94,7 +94,8 @@ class AdminServiceServicer(object):
 
     def ReloadTools(self, request, context):
         """Reads contracts, policies and handlers anew. Running calls finish on the revision they began with; a tool whose files
-        are broken is reported and, if it was served before, becomes unavailable.
+        are broken is reported and, if it was served before, goes on at its last good revision. The handler of a changed tool
+        that is in use is imported before its revision replaces the one before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

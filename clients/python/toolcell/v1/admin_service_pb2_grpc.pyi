@@ -53,7 +53,8 @@ class AdminServiceStub:
     """
     ReloadTools: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ReloadToolsRequest, _admin_service_pb2.ReloadToolsResponse]
     """Reads contracts, policies and handlers anew. Running calls finish on the revision they began with; a tool whose files
-    are broken is reported and, if it was served before, becomes unavailable.
+    are broken is reported and, if it was served before, goes on at its last good revision. The handler of a changed tool
+    that is in use is imported before its revision replaces the one before.
     """
 
 @_typing.type_check_only
@@ -81,7 +82,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ReloadTools: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ReloadToolsRequest, _admin_service_pb2.ReloadToolsResponse]  # type: ignore[assignment]
     """Reads contracts, policies and handlers anew. Running calls finish on the revision they began with; a tool whose files
-    are broken is reported and, if it was served before, becomes unavailable.
+    are broken is reported and, if it was served before, goes on at its last good revision. The handler of a changed tool
+    that is in use is imported before its revision replaces the one before.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -130,7 +132,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ReloadToolsResponse, _abc.Awaitable[_admin_service_pb2.ReloadToolsResponse]]:
         """Reads contracts, policies and handlers anew. Running calls finish on the revision they began with; a tool whose files
-        are broken is reported and, if it was served before, becomes unavailable.
+        are broken is reported and, if it was served before, goes on at its last good revision. The handler of a changed tool
+        that is in use is imported before its revision replaces the one before.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -235,7 +235,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: `{"reason": "OUTPUT_TOO_LARGE", "domain": "toolcell.dev", "metadata": {"tool": "…", "limit": "…"}}`
     """
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 36
-    """The caller went away or the server shut down; the handler was killed.
+    """The caller went away, the job was cancelled, or the server shut down; the handler was killed.
     Code CANCELLED. Metadata: `tool`.
 
     Example: `{"reason": "CANCELLED", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
@@ -251,6 +251,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code UNKNOWN. Metadata: `tool`.
 
     Example: `{"reason": "NODE_LOST", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
+    """
+    ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 39
+    """No such job, or it is another caller's.
+    Code NOT_FOUND. Metadata: `job_id`.
+
+    Example: `{"reason": "JOB_NOT_FOUND", "domain": "toolcell.dev", "metadata": {"job_id": "…"}}`
+    """
+    ERROR_REASON_CURSOR_INVALID: _ErrorReason.ValueType  # 40
+    """The cursor is not one this server gave.
+    Code INVALID_ARGUMENT.
+
+    Example: `{"reason": "CURSOR_INVALID", "domain": "toolcell.dev", "metadata": {}}`
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -472,7 +484,7 @@ Code UNKNOWN. Metadata: `tool`, `limit`.
 Example: `{"reason": "OUTPUT_TOO_LARGE", "domain": "toolcell.dev", "metadata": {"tool": "…", "limit": "…"}}`
 """
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 36
-"""The caller went away or the server shut down; the handler was killed.
+"""The caller went away, the job was cancelled, or the server shut down; the handler was killed.
 Code CANCELLED. Metadata: `tool`.
 
 Example: `{"reason": "CANCELLED", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
@@ -488,5 +500,17 @@ ERROR_REASON_NODE_LOST: ErrorReason.ValueType  # 38
 Code UNKNOWN. Metadata: `tool`.
 
 Example: `{"reason": "NODE_LOST", "domain": "toolcell.dev", "metadata": {"tool": "…"}}`
+"""
+ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 39
+"""No such job, or it is another caller's.
+Code NOT_FOUND. Metadata: `job_id`.
+
+Example: `{"reason": "JOB_NOT_FOUND", "domain": "toolcell.dev", "metadata": {"job_id": "…"}}`
+"""
+ERROR_REASON_CURSOR_INVALID: ErrorReason.ValueType  # 40
+"""The cursor is not one this server gave.
+Code INVALID_ARGUMENT.
+
+Example: `{"reason": "CURSOR_INVALID", "domain": "toolcell.dev", "metadata": {}}`
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -40,10 +40,10 @@ class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_State.ValueType
     STATE_FAILED: _State.ValueType  # 4
     """The handler failed, or the call was refused."""
     STATE_CANCELLED: _State.ValueType  # 5
-    """The caller went away, or the server shut down, and the handler was killed."""
+    """The caller went away, the job was cancelled, or the server shut down; the handler is dead."""
 
 class State(_State, metaclass=_StateEnumTypeWrapper):
-    """State is where an invocation stands."""
+    """State is where an invocation or a job stands."""
 
 STATE_UNSPECIFIED: State.ValueType  # 0
 """Never sent."""
@@ -56,7 +56,7 @@ STATE_SUCCEEDED: State.ValueType  # 3
 STATE_FAILED: State.ValueType  # 4
 """The handler failed, or the call was refused."""
 STATE_CANCELLED: State.ValueType  # 5
-"""The caller went away, or the server shut down, and the handler was killed."""
+"""The caller went away, the job was cancelled, or the server shut down; the handler is dead."""
 Global___State: _TypeAlias = State  # noqa: Y015
 
 @_typing.final
@@ -107,6 +107,8 @@ class Invocation(_message.Message):
     CPU_TIME_FIELD_NUMBER: _builtins.int
     MEMORY_PEAK_BYTES_FIELD_NUMBER: _builtins.int
     INTERRUPTED_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     invocation_id: _builtins.str
     """Identifies the invocation."""
     trace_id: _builtins.str
@@ -137,6 +139,10 @@ class Invocation(_message.Message):
     """Counts the cell's peak resident memory in bytes, as the kernel saw it; 0 when not known."""
     interrupted: _builtins.bool
     """Says that the server died while this invocation ran; its failure says what that means."""
+    job_id: _builtins.str
+    """Identifies the job that this invocation is an attempt of; empty for a call of its own."""
+    attempt: _builtins.int
+    """Counts the job's attempts up to this one; 1 for a call of its own."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Holds the caller's labels."""
@@ -190,10 +196,12 @@ class Invocation(_message.Message):
         cpu_time: _duration_pb2.Duration | None = ...,
         memory_peak_bytes: _builtins.int = ...,
         interrupted: _builtins.bool = ...,
+        job_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cpu_time", b"cpu_time", "create_time", b"create_time", "duration", b"duration", "end_time", b"end_time", "failure", b"failure", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "cpu_time", b"cpu_time", "create_time", b"create_time", "duration", b"duration", "end_time", b"end_time", "failure", b"failure", "input_json", b"input_json", "interrupted", b"interrupted", "invocation_id", b"invocation_id", "isolation_level", b"isolation_level", "labels", b"labels", "memory_peak_bytes", b"memory_peak_bytes", "output_json", b"output_json", "parent_span_id", b"parent_span_id", "revision", b"revision", "span_id", b"span_id", "start_time", b"start_time", "state", b"state", "token_id", b"token_id", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "caller", b"caller", "cpu_time", b"cpu_time", "create_time", b"create_time", "duration", b"duration", "end_time", b"end_time", "failure", b"failure", "input_json", b"input_json", "interrupted", b"interrupted", "invocation_id", b"invocation_id", "isolation_level", b"isolation_level", "job_id", b"job_id", "labels", b"labels", "memory_peak_bytes", b"memory_peak_bytes", "output_json", b"output_json", "parent_span_id", b"parent_span_id", "revision", b"revision", "span_id", b"span_id", "start_time", b"start_time", "state", b"state", "token_id", b"token_id", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,10 +217,33 @@ class TraceEvent(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    INVOCATION_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Orders the events of the whole server; grows, with gaps."""
+    """Orders the events of the whole server; grows, and leaves numbers out."""
     kind: _builtins.str
-    """Says what it is: `log`, `stdout`, `stderr`, `progress`, `exception`, `violation` or `truncated`."""
+    """Says what it is: `log`, `stdout`, `stderr`, `progress`, `exception`, `violation` or `truncated`; StreamTrace also
+    tells `started` and `ended`.
+    """
+    invocation_id: _builtins.str
+    """Identifies the invocation. Set by StreamTrace, like the fields below."""
+    tool: _builtins.str
+    """Names the tool."""
+    caller: _builtins.str
+    """Names the principal that called."""
+    trace_id: _builtins.str
+    """Identifies the W3C trace the invocation belongs to."""
+    tool_call_id: _builtins.str
+    """Holds the model's id of the tool call, when the caller gave one."""
+    cursor: _builtins.str
+    """Resumes StreamTrace after this event."""
+    job_id: _builtins.str
+    """Identifies the job of which the invocation is an attempt; empty when it is none."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """Says when it happened."""
@@ -228,10 +259,17 @@ class TraceEvent(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         kind: _builtins.str = ...,
         body: _struct_pb2.Struct | None = ...,
+        invocation_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        trace_id: _builtins.str = ...,
+        tool_call_id: _builtins.str = ...,
+        cursor: _builtins.str = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "kind", b"kind", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "caller", b"caller", "cursor", b"cursor", "invocation_id", b"invocation_id", "job_id", b"job_id", "kind", b"kind", "sequence", b"sequence", "time", b"time", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,6 +26,7 @@ _LENGTH = struct.Struct(">I")
 _READ_BYTES = 16 * 1024
 _STACK_LIMIT = 16 * 1024
 _MESSAGE_LIMIT = 8 * 1024
+_PLACE_LIMIT = 200
 _THREAD_STACK = 1 << 20
 _CO_COROUTINE = 0x80
 _TERMINATED = 143
@@ -41,6 +42,7 @@ def prepare(setup: "dict[str, Any]") -> "Program":
     sys.modules["toolcell"] = offered
     offered.__name__ = "toolcell"
     sys.path.insert(0, setup["directory"])
+    _names.append((setup["directory"], setup["place"]))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     _thread.stack_size(_THREAD_STACK)
@@ -66,6 +68,8 @@ def describe(error: BaseException) -> "dict[str, Any]":
             if frame.filename not in _OURS and not frame.filename.startswith("<frozen importlib")
         ]
         stack = "".join(traceback.format_list(shown) + traceback.format_exception_only(error))
+        for directory, place in _names:
+            stack = stack.replace(directory, place or directory)
     except Exception:  # noqa: BLE001 - a hostile exception, or no memory left: told without a stack
         stack = ""
     try:
@@ -79,7 +83,30 @@ def describe(error: BaseException) -> "dict[str, Any]":
     }
 
 
+def describe_import(error: BaseException) -> "dict[str, Any]":
+    """Describes an exception of an import, with its place: `file:line:column` in the handler's directory."""
+    try:
+        where = _place(error)
+    except Exception:  # noqa: BLE001 - a hostile exception, or no memory left: told without a place
+        where = ""
+    return describe(error) | {"where": offered.clean(where, _PLACE_LIMIT)}
+
+
+def _place(error: BaseException) -> str:
+    import traceback
+
+    places = [(f.filename, f.lineno, f.colno) for f in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno, (error.offset or 1) - 1))
+    for file, line, column in reversed(places):
+        for directory, _ in _names:
+            if file.startswith(directory + "/"):
+                return f"{file[len(directory) + 1 :]}:{line or 1}:{(column or 0) + 1}"
+    return ""
+
+
 _OURS = frozenset((__file__, offered.__file__, sys.argv[0]))
+_names: "list[tuple[str, str]]" = []  # the handler's directory, and what people call it
 
 
 class Program:
@@ -110,7 +137,7 @@ class Program:
             try:
                 self.load()
             except BaseException as error:  # noqa: BLE001 - whatever an import raises is told
-                _send("import_failed", describe(error))
+                _send("import_failed", describe_import(error))
                 _wait_for_the_end()
         _send("ready", {})
         call = _receive()

@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from toolcell.model.call import Call, Outcome, Question
 from toolcell.model.errors import Executed, Refusal
+from toolcell.pipeline.gate import Gate
 from toolcell.transports.grpc import messages, requests, structs
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
 from toolcell.transports.grpc.services import Services
 from toolcell.transports.grpc.status import Context
 from toolcell.transports.grpc.traffic import Traffic, draining
+from toolcell.v1.job_service_pb2 import StartJobRequest
 from toolcell.v1.tool_service_pb2 import InvokeRequest, InvokeResponse
 
 PATH = "/toolcell.v1.ToolService/Invoke"
@@ -18,17 +20,19 @@ PATH = "/toolcell.v1.ToolService/Invoke"
 class Inquiry:
     """Reads the question out of a request's bytes when the pipeline asks for it: once its sender is known."""
 
-    __slots__ = ("_body", "_limit", "is_struct")
+    __slots__ = ("_body", "_kind", "_limit")
 
-    def __init__(self, body: bytes, limit: int) -> None:
+    def __init__(
+        self, body: bytes, limit: int, kind: type[InvokeRequest] | type[StartJobRequest] = InvokeRequest
+    ) -> None:
         self._body = body
         self._limit = limit
-        self.is_struct = False
+        self._kind = kind
 
     def __call__(self) -> Question:
         """Returns the question; raises InputTooLarge or RequestInvalid with every violation."""
         requests.bound_size(self._body, self._limit)
-        request = requests.decode(InvokeRequest, self._body)
+        request = requests.decode(self._kind, self._body)
         tool, tool_call_id, labels = request.tool, request.tool_call_id, request.labels
         if labels or not _is_plain(tool, tool_call_id):
             requests.require(
@@ -36,12 +40,12 @@ class Inquiry:
                 requests.text("tool_call_id", tool_call_id),
                 requests.labels("labels", labels),
             )
-        self.is_struct = request.HasField("arguments")
-        if self.is_struct:
+        is_struct = request.HasField("arguments")
+        if is_struct:
             arguments_json = structs.to_json(request.arguments, "arguments")
         else:
             arguments_json = request.arguments_json or "{}"
-        return Question(tool, arguments_json, tool_call_id, dict(labels))
+        return Question(tool, arguments_json, tool_call_id, dict(labels), is_struct)
 
 
 def _is_plain(tool: str, tool_call_id: str) -> bool:
@@ -61,13 +65,18 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
     # look at a stranger's token before its body is read, when there is a crowd: they can fill 32 places.
     async def answer(context: Context) -> bytes:
         traffic.take_new()
-        is_unwelcome = traffic.is_crowded and not services.gate.knows(credentials(context)[0])
-        inquiry = Inquiry(b"" if is_unwelcome else await read(context), message_bytes)
-        call = new_call(services, context, inquiry)
+        body = await body_of(context, services.gate, traffic)
+        call = new_call(services, context, Inquiry(body, message_bytes))
         outcome = await outcome_of(call, services, traffic, context)
-        return respond(call, outcome, is_struct=inquiry.is_struct).SerializeToString()
+        return respond(call, outcome).SerializeToString()
 
     return answer
+
+
+async def body_of(context: Context, gate: Gate, traffic: Traffic) -> bytes:
+    """Reads a request; in a crowd, not that of a stranger, whom the pipeline refuses without a look at it."""
+    is_unwelcome = traffic.is_crowded and not gate.knows(credentials(context)[0])
+    return b"" if is_unwelcome else await read(context)
 
 
 def new_call(services: Services, context: Context, read_question: Callable[[], Question]) -> Call:
@@ -97,8 +106,8 @@ async def settled(call: Call, services: Services, traffic: Traffic) -> Outcome:
         return _cut_off(call)
 
 
-def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
-    """Returns the answer to a call; an output that no Struct can hold is JSON text in any case."""
+def respond(call: Call, outcome: Outcome) -> InvokeResponse:
+    """Returns the answer to a call, in the form of its question."""
     record = call.record
     response = InvokeResponse(
         invocation_id=record.invocation_id, duration=messages.duration(record.end_time - record.create_time)
@@ -106,13 +115,7 @@ def respond(call: Call, outcome: Outcome, *, is_struct: bool) -> InvokeResponse:
     if outcome.failure is not None:
         response.failure.CopyFrom(messages.failure_message(outcome.failure))
         return response
-    if is_struct:
-        try:
-            response.output.CopyFrom(structs.from_json(outcome.output_json))
-            return response
-        except structs.Unfit:
-            pass
-    response.output_json = outcome.output_json
+    messages.put_output(response, outcome.output_json, is_struct=call.question.is_struct)
     return response
 
 

@@ -1,14 +1,15 @@
 """The model's nouns as messages of toolcell.v1."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from toolcell.contracts.catalog import Entry, Problem
-from toolcell.model import caller, errors, span, tool
+from toolcell.model import caller, errors, job, span, tool
 from toolcell.transports.grpc import structs
-from toolcell.v1 import admin_pb2, error_reason_pb2, tool_pb2, trace_pb2
+from toolcell.v1 import admin_pb2, error_reason_pb2, job_pb2, tool_pb2, tool_service_pb2, trace_pb2
 
 _REASONS: Final = {
     reason: error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}") for reason in errors.Reason
@@ -84,6 +85,49 @@ def failure_message(failure: errors.Failure) -> tool_pb2.Failure:
     )
 
 
+def put_output(
+    answer: tool_service_pb2.InvokeResponse | job_pb2.Job, output_json: str, *, is_struct: bool
+) -> None:
+    """Puts an output into an answer; one that no Struct can hold is JSON text in any case."""
+    if is_struct:
+        try:
+            answer.output.CopyFrom(structs.from_json(output_json))
+        except structs.Unfit:
+            pass
+        else:
+            return
+    answer.output_json = output_json
+
+
+def job_message(it: job.Job, progress: Mapping[str, Any]) -> job_pb2.Job:
+    """Returns a job as callers see it; `progress` is what its handler said last, {} for nothing."""
+    message = job_pb2.Job(
+        job_id=it.job_id,
+        tool=it.tool,
+        caller=it.caller,
+        token_id=it.token_id,
+        labels=it.labels,
+        tool_call_id=it.tool_call_id,
+        state=_STATES[it.state],
+        attempt=it.attempt,
+        create_time=timestamp(it.create_time),
+        start_time=timestamp(it.start_time),
+        end_time=timestamp(it.end_time),
+        cancel_request_time=timestamp(it.cancel_request_time),
+        revision=it.revision,
+        trace_id=it.trace_id,
+        invocation_id=it.invocation_id,
+    )
+    if it.failure is not None:
+        message.failure.CopyFrom(failure_message(it.failure))
+    elif it.has_ended:
+        put_output(message, it.output_json, is_struct=it.is_struct)
+    if progress:
+        message.progress.fraction = float(progress.get("fraction") or 0)
+        message.progress.message = str(progress.get("message") or "")
+    return message
+
+
 def invocation_message(record: span.Invocation) -> trace_pb2.Invocation:
     """Returns a record without its events."""
     return trace_pb2.Invocation(
@@ -109,6 +153,8 @@ def invocation_message(record: span.Invocation) -> trace_pb2.Invocation:
         cpu_time=duration(record.usage.cpu_microseconds),
         memory_peak_bytes=record.usage.memory_peak_bytes,
         interrupted=record.interrupted,
+        job_id=record.job_id,
+        attempt=record.attempt,
     )
 
 
@@ -140,4 +186,5 @@ def problem_message(problem: Problem) -> admin_pb2.ToolProblem:
         message=problem.message,
         location=problem.where,
         remedy=problem.remedy,
+        served_revision=problem.served,
     )

@@ -7,8 +7,11 @@ filtered anew for its caller.
 
 import base64
 import hashlib
+from collections.abc import Awaitable, Callable, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
+
+from google.protobuf.message import Message
 
 from toolcell.model.errors import PageTokenInvalid, Violation
 from toolcell.transports.grpc.requests import Violations, require
@@ -19,6 +22,10 @@ PAGE_BYTES: Final = 3 << 20
 
 _DIGEST_BYTES = 12
 _TOKEN_CHARS = 512
+_FIRST_BATCH = 8
+
+R = TypeVar("R")
+M = TypeVar("M", bound=Message)
 
 
 class Paged(Protocol):
@@ -67,6 +74,33 @@ def open_page(request: Paged, query: bytes, usual: int) -> Page:
     """
     require(_size(request.page_size))
     return Page(query, _cursor(request.page_token, query), request.page_size or usual)
+
+
+async def fill(
+    page: Page,
+    fetch: Callable[[str, int], Awaitable[Sequence[R]]],
+    show: Callable[[R], M],
+    rows: MutableSequence[M],
+    key: Callable[[R], str],
+) -> str:
+    """Appends messages to a page while they fit; returns the token of the next page, "" at the end.
+
+    `fetch` gives the records after a cursor, at most so many. They are fetched in growing batches: a thousand
+    large ones at once would fill the memory.
+    """
+    before, batch = page.cursor, _FIRST_BATCH
+    while True:
+        wanted = min(batch, page.rows + 1)
+        records = await fetch(before, wanted)
+        for record in records:
+            message = show(record)
+            if not page.takes(message.ByteSize()):
+                return page.token(before)
+            rows.append(message)
+            before = key(record)
+        if len(records) < wanted:
+            return ""
+        batch *= 2
 
 
 def query(method: str, caller: str, *fields: bytes) -> bytes:

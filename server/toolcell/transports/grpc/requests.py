@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from toolcell.model.errors import InputTooLarge, RequestInvalid, Violation
+from toolcell.model.span import State
+from toolcell.transports.grpc import messages
 
 TEXT_LENGTH: Final = 255
 NAME_LENGTH: Final = 64
@@ -14,6 +16,7 @@ LABELS: Final = 16
 NANOS: Final = 1_000_000_000
 """Nanoseconds in a second: the `nanos` of a Timestamp or a Duration stay below it."""
 
+_JOB_ID = re.compile(r"job_[0-9a-z]{26}")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
 
 Violations = Iterator[Violation]
@@ -83,3 +86,16 @@ def labels(field: str, value: Mapping[str, str]) -> Violations:
             yield Violation(field, "every key must match [a-z][a-z0-9_.-]{0,62}", "map.keys.pattern")
         elif len(label) > TEXT_LENGTH:
             yield Violation(f"{field}.{key}", f"must be at most {TEXT_LENGTH} characters", "string.max_len")
+
+
+def state(field: str, value: int) -> Violations:
+    """Wants 0 or the number of a state."""
+    if value and messages.state(value) is None:
+        known = ", ".join(f"{messages.state_number(state)} {state}" for state in State)
+        yield Violation(field, f"must be 0 for any, or one of: {known}", "enum.defined_only")
+
+
+def job_id(field: str, value: str) -> Violations:
+    """Wants what may be a job's id."""
+    if not _JOB_ID.fullmatch(value):
+        yield Violation(field, "must be a job's id: `job_` and 26 letters and digits", "string.pattern")

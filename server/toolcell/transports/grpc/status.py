@@ -32,6 +32,7 @@ _STACK_CHARS = 16_384
 _RESOURCES: Final = {
     Reason.TOOL_NOT_FOUND: ("toolcell.v1.Tool", "tool"),
     Reason.INVOCATION_NOT_FOUND: ("toolcell.v1.Invocation", "invocation_id"),
+    Reason.JOB_NOT_FOUND: ("toolcell.v1.Job", "job_id"),
     Reason.TOKEN_NOT_FOUND: ("toolcell.v1.Token", "token_id"),
 }
 _DECLARED: Final = frozenset({Reason.TOOL_ERROR, Reason.TOOL_TRANSIENT})

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from toolcell.model.caller import Caller
 from toolcell.model.errors import InvocationNotFound, Violation
-from toolcell.model.span import Event, EventKind, State
+from toolcell.model.span import Event, EventKind
 from toolcell.pipeline.gate import visible
 from toolcell.store.interface import TraceFilter
 from toolcell.transports.grpc import messages, paging, requests
@@ -17,7 +17,7 @@ from toolcell.v1 import trace_service_pb2 as v1
 
 _ID: Final = re.compile(r"inv_[0-9a-z]{26}")
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
-_USUAL_ROWS, _FIRST_BATCH = 50, 8
+_USUAL_ROWS: Final = 50
 _LAST_SECOND: Final = 253_402_300_799
 _EVENTS: Final = 1000
 
@@ -38,15 +38,15 @@ class Traces:
 
     async def get(self, caller: Caller, request: v1.GetInvocationRequest) -> bytes:
         """Answers GetInvocation; another caller's record is not found, like one that does not exist."""
-        invocation_id = request.invocation_id
-        requests.require(_id("invocation_id", invocation_id))
-        found = await self._traces.get(invocation_id)
+        wanted = request.invocation_id
+        requests.require(invocation_id("invocation_id", wanted))
+        found = await self._traces.get(wanted)
         owner = visible(caller, "")
         if found is None or owner not in ("", found[0].caller):
             raise InvocationNotFound(
-                f"There is no invocation {invocation_id} that this token may see. `toolcell runs` lists "
+                f"There is no invocation {wanted} that this token may see. `toolcell runs` lists "
                 "those it may.",
-                invocation_id=invocation_id,
+                invocation_id=wanted,
             )
         record, events = found
         response = v1.GetInvocationResponse(invocation=messages.invocation_message(record))
@@ -54,26 +54,20 @@ class Traces:
         return response.SerializeToString()
 
     async def list(self, caller: Caller, request: v1.ListInvocationsRequest) -> bytes:
-        """Answers ListInvocations; in growing batches: a thousand large records would fill the memory."""
+        """Answers ListInvocations."""
         chosen = _filter(caller, request.filter)
         fields = request.filter.SerializeToString(deterministic=True)
         query = paging.query("ListInvocations", caller.name, chosen.caller.encode(), fields)
         page = paging.open_page(request, query, _USUAL_ROWS)
         response = v1.ListInvocationsResponse()
-        before, batch = page.cursor, _FIRST_BATCH
-        while True:
-            wanted = min(batch, page.rows + 1)
-            records = await self._traces.page(chosen, before, wanted)
-            for record in records:
-                message = messages.invocation_message(record)
-                if not page.takes(message.ByteSize()):
-                    response.next_page_token = page.token(before)
-                    return response.SerializeToString()
-                response.invocations.append(message)
-                before = record.invocation_id
-            if len(records) < wanted:
-                return response.SerializeToString()
-            batch *= 2
+        response.next_page_token = await paging.fill(
+            page,
+            lambda before, limit: self._traces.page(chosen, before, limit),
+            messages.invocation_message,
+            response.invocations,
+            lambda record: record.invocation_id,
+        )
+        return response.SerializeToString()
 
 
 def _add_events(response: v1.GetInvocationResponse, events: list[tuple[int, Event]]) -> None:
@@ -95,8 +89,9 @@ def _filter(caller: Caller, wanted: v1.InvocationFilter) -> TraceFilter:
         requests.text("filter.tool", wanted.tool, requests.NAME_LENGTH),
         requests.text("filter.caller", wanted.caller, requests.NAME_LENGTH),
         requests.text("filter.tool_call_id", wanted.tool_call_id),
-        _trace_id("filter.trace_id", wanted.trace_id),
-        _state("filter.state", wanted.state),
+        trace_id("filter.trace_id", wanted.trace_id),
+        requests.state("filter.state", wanted.state),
+        requests.job_id("filter.job_id", wanted.job_id) if wanted.job_id else iter(()),
         requests.labels("filter.labels", wanted.labels),
         _moment("filter.create_time_from", wanted.create_time_from),
     )
@@ -107,26 +102,23 @@ def _filter(caller: Caller, wanted: v1.InvocationFilter) -> TraceFilter:
         tool_call_id=wanted.tool_call_id,
         trace_id=wanted.trace_id,
         labels=dict(wanted.labels),
+        job_id=wanted.job_id,
         create_time_from=wanted.create_time_from.seconds * 1_000_000 + wanted.create_time_from.nanos // 1000,
     )
 
 
-def _id(field: str, value: str) -> requests.Violations:
-    if not _ID.fullmatch(value):
+def invocation_id(field: str, value: str, *, is_optional: bool = False) -> requests.Violations:
+    """Wants an invocation's id."""
+    if not _ID.fullmatch(value) and not (is_optional and not value):
         yield Violation(
             field, "must be an invocation's id: `inv_` and 26 letters and digits", "string.pattern"
         )
 
 
-def _trace_id(field: str, value: str) -> requests.Violations:
+def trace_id(field: str, value: str) -> requests.Violations:
+    """Wants a W3C trace id, or nothing."""
     if value and not _TRACE_ID.fullmatch(value):
         yield Violation(field, "must be a W3C trace id: 32 lower-case hex digits", "string.pattern")
-
-
-def _state(field: str, value: int) -> requests.Violations:
-    if value and messages.state(value) is None:
-        known = ", ".join(f"{messages.state_number(state)} {state}" for state in State)
-        yield Violation(field, f"must be 0 for any, or one of: {known}", "enum.defined_only")
 
 
 def _moment(field: str, value: Timestamp) -> requests.Violations:

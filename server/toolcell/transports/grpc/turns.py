@@ -9,6 +9,7 @@ from toolcell.contracts import dialects
 from toolcell.contracts.dialects.turns import Result, ToolCall, TurnInvalid
 from toolcell.model.call import Question
 from toolcell.model.errors import Refusal, RequestInvalid, Violation
+from toolcell.pipeline.contract import by_size
 from toolcell.transports.grpc import invoke, requests
 from toolcell.transports.grpc.doors import Answer, credentials, current_task, read
 from toolcell.transports.grpc.services import Services
@@ -70,9 +71,11 @@ def door(services: Services, traffic: Traffic, message_bytes: int) -> Answer:
             for call in _calls(dialect, request.message_json)
         ]
         turn = Turn(services, traffic, context)
-        results = await turn.run(inquiries)
+        results = _bounded(await turn.run(inquiries))
+        size = sum(len(result.output_json) for result in results)
+        results_json = await by_size(size, dialect.turns.results, results)
         return RunToolCallsResponse(
-            results_json=dialect.turns.results(_bounded(results)), invocation_ids=turn.invocation_ids
+            results_json=results_json, invocation_ids=turn.invocation_ids
         ).SerializeToString()
 
     return answer
