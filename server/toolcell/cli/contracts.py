@@ -48,8 +48,9 @@ def _examine(protos: Path, against: str | None, *, is_written: bool) -> dict[str
     from toolcell.contracts import dialects, fingerprints
     from toolcell.contracts.catalog import Catalog
 
-    catalog = Catalog(protos, Path("no-handlers"), isolation_level=0)
-    asyncio.run(catalog.load())
+    with tempfile.TemporaryDirectory(prefix="toolcell-check-") as no_handlers:
+        catalog = Catalog(protos, Path(no_handlers), isolation_level=0)
+        asyncio.run(catalog.load())
     snapshot = catalog.snapshot
     problems = [it for it in snapshot.problems if it.cause in ("CONTRACT_INVALID", "NAME_CONFLICT")]
     entries = fingerprints.offered(snapshot.entries.values())
