@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.workspace import HANDLER, proto, workspace
+from tests.contracts.workspace import HANDLER, contract, proto, workspace
 from toolcell.contracts import dialects
 from toolcell.contracts.catalog import Entry
-from toolcell.model.errors import DialectUnknown
+from toolcell.model.errors import DialectUnknown, InputInvalid
 
 FILES = {
     "protos/crm.proto": proto("crm.v1", "FindCustomer", "SendMail"),
@@ -136,3 +136,23 @@ def test_an_unknown_dialect_is_refused_with_those_there_are() -> None:
         "dialect": "klingon",
         "known": ", ".join(sorted({*dialects.DIALECTS, "openai"})),
     }
+
+
+@pytest.mark.parametrize("name", [*dialects.DIALECTS])
+@pytest.mark.parametrize("depth", [50, 101, 300])
+def test_what_is_nested_too_deeply_is_refused_in_words(name: str, depth: int) -> None:
+    entry, dialect = contract("tree"), dialects.find(name)
+    is_paired = entry.said(dialect._kind(entry)).step is not None and name.endswith("strict")
+    for opening, closing in (
+        ('{"left":', "}"),
+        ('{"children":[', "]}"),
+        (('{"named":[{"key":"a","value":', "}]}") if is_paired else ('{"named":{"a":', "}}")),
+    ):
+        try:
+            dialect.decode(entry, f"{opening * depth}{{}}{closing * depth}")
+        except InputInvalid as refused:
+            found = {violation.rule for violation in refused.violations}
+        else:
+            found = set()
+        assert found <= {"TOO_DEEP", "WRONG_TYPE"}
+        assert bool(found) is (depth > 100 or name == "gemini-schema" or "WRONG_TYPE" in found)
