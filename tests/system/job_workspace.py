@@ -72,10 +72,16 @@ def make(folder: Path) -> Path:
 
 
 def let_go(folder: Path, *names: str) -> None:
-    """Lets the work of these names come to its end."""
-    for tool in TOOLS:
+    """Lets the work of these names come to its end: now, and in every server to come.
+
+    Cells see the server's copy of their handler's folder; the next server copies it anew.
+    """
+    copies, handlers = folder / ".toolcell/copies", folder / "handlers"
+    for gate in (
+        gate for tool in TOOLS for gate in (handlers / tool / "gate", *(copies / tool).glob("*/gate"))
+    ):
         for name in names:
-            (folder / "handlers" / tool / "gate" / name).touch()
+            (gate / name).touch()
 
 
 class Client:
