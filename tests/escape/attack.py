@@ -41,7 +41,7 @@ class Attack:
     """A handler's body that returns when it got through.
 
     `raises` names the exception that must stop it, `kills` says that the kernel must, `reason` is any other.
-    `works` says that it gets through where nothing confines it.
+    `works` says that it gets through where nothing confines it, `as_root` that only root gets through there.
     """
 
     body: str
@@ -49,6 +49,7 @@ class Attack:
     kills: bool = False
     reason: Reason = Reason.HANDLER_CRASHED
     works: bool = False
+    as_root: bool = False
 
     async def run(self, cells: Cells, directory: Path, world: Mapping[str, Any]) -> Trial:
         """Makes a tool of the attack and calls it once."""

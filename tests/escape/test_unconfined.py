@@ -1,6 +1,7 @@
 """The attacks are real: those marked `works` get through when nothing confines the handler."""
 
 import importlib
+import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ async def unconfined(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cells]:
 async def test_it_gets_through_without_confinement(
     unconfined: Cells, tmp_path: Path, world: Mapping[str, Any], name: str
 ) -> None:
+    if ATTACKS[name].as_root and os.getuid() != 0:
+        pytest.skip("only root gets through where nothing is confined; CI runs as root and skips nothing")
     trial = await ATTACKS[name].run(unconfined, tmp_path / "attack", world)
     assert trial.reply.value == ESCAPED, trial
 
