@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -51,6 +52,14 @@ class Terminal:
         os.close(slave)
         self.shown = ""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
     def until(self, pattern: str) -> str:
         """Reads until the terminal shows something after what it showed before; returns the match."""
         while not (match := re.search(pattern, self.shown)):
@@ -68,9 +77,7 @@ class Terminal:
 
     def end(self) -> int:
         """Returns the exit code."""
-        code = self.process.wait(30)
-        os.close(self._master)
-        return code
+        return self.process.wait(30)
 
 
 def test_a_job_is_started_shown_listed_and_waited_for(folder: Path, server: Server) -> None:
@@ -118,35 +125,35 @@ def test_a_job_there_is_not_and_a_word_that_is_no_job(server: Server) -> None:
 
 
 def test_a_terminal_shows_how_far_a_job_is(folder: Path, server: Server) -> None:
-    terminal = Terminal(folder, "job", "start", "safe", "-a", "name=shown", "--wait")
-    terminal.until(r"job_\w+  RUNNING  \d:\d\d  50% at the gate")
-    let_go(folder, "shown")
-    terminal.until('"name": "shown"')
-    assert terminal.end() == 0
+    with Terminal(folder, "job", "start", "safe", "-a", "name=shown", "--wait") as terminal:
+        terminal.until(r"job_\w+  RUNNING  \d:\d\d  50% at the gate")
+        let_go(folder, "shown")
+        terminal.until('"name": "shown"')
+        assert terminal.end() == 0
 
 
 def test_ctrl_c_offers_to_cancel_the_job(folder: Path, server: Server) -> None:
-    terminal = Terminal(folder, "job", "start", "safe", "-a", "name=never", "--wait")
-    job = terminal.until(r"job_\w+")
-    terminal.type("\x03")
-    terminal.until(r"Cancel the job\?")
-    terminal.type("n\n")
-    terminal.until("RUNNING")
-    terminal.type("\x03")
-    terminal.until(r"Cancel the job\?")
-    terminal.type("y\n")
-    terminal.until(r"\(CANCELLED\)")
-    assert terminal.end() == 1
-    assert '"STATE_CANCELLED"' in server.output("job", "get", job, "--json")
+    with Terminal(folder, "job", "start", "safe", "-a", "name=never", "--wait") as terminal:
+        job = terminal.until(r"job_\w+")
+        terminal.type("\x03")
+        terminal.until(r"Cancel the job\?")
+        terminal.type("n\n")
+        terminal.until("RUNNING")
+        terminal.type("\x03")
+        terminal.until(r"Cancel the job\?")
+        terminal.type("y\n")
+        terminal.until(r"\(CANCELLED\)")
+        assert terminal.end() == 1
+        assert '"STATE_CANCELLED"' in server.output("job", "get", job, "--json")
 
 
 def test_ctrl_c_twice_leaves_the_job_running_and_says_where(folder: Path, server: Server) -> None:
-    terminal = Terminal(folder, "job", "start", "safe", "-a", "name=left", "--wait")
-    job = terminal.until(r"job_\w+")
-    terminal.type("\x03")
-    terminal.until(r"Cancel the job\?")
-    terminal.type("\x03")
-    terminal.until(f"toolcell job wait {job}")
-    assert terminal.end() == 130
-    let_go(folder, "left")
-    assert json.loads(server.output("job", "wait", job))["name"] == "left"
+    with Terminal(folder, "job", "start", "safe", "-a", "name=left", "--wait") as terminal:
+        job = terminal.until(r"job_\w+")
+        terminal.type("\x03")
+        terminal.until(r"Cancel the job\?")
+        terminal.type("\x03")
+        terminal.until(f"toolcell job wait {job}")
+        assert terminal.end() == 130
+        let_go(folder, "left")
+        assert json.loads(server.output("job", "wait", job))["name"] == "left"

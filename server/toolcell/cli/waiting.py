@@ -1,5 +1,6 @@
 """Waits for a job in front of a person: a line that moves, and Ctrl-C that asks what is meant."""
 
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -85,9 +86,13 @@ def describe(job: Any, elapsed: float) -> str:
 def _wants_to_cancel(job: Any) -> bool:
     """Asks; raises CommandError when there is nobody to ask, or when Ctrl-C is the answer."""
     if sys.stdin.isatty() and sys.stderr.isatty():
+        click.echo("Cancel the job? Ctrl-C leaves it running. [y/N]: ", nl=False, err=True)
         try:
-            return click.confirm("Cancel the job? Ctrl-C leaves it running.", err=True)
-        except (KeyboardInterrupt, click.Abort):
+            # A signal that comes just before a blocking read would wait for the line: hence in small steps.
+            while not select.select([sys.stdin], [], [], _PAUSE_SECONDS)[0]:
+                pass
+            return sys.stdin.readline().strip().lower() in {"y", "yes"}
+        except KeyboardInterrupt:
             click.echo(err=True)
     raise CommandError(
         f"stopped waiting; {plain(job.job_id)} goes on",
