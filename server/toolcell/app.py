@@ -109,9 +109,8 @@ async def _serve(config: Config) -> None:
         except PlatformFault as trouble:
             raise StartError(f"The jobs of the last server cannot be taken in: {trouble}") from None
         server, address = await _listen(rooms)
-        announce = _announce_dev if config.is_dev else _announce
         try:
-            await announce(rooms, address)
+            await (_announce_dev if config.is_dev else _announce)(rooms, address)
         except StartError:
             await server.drain(0)
             raise

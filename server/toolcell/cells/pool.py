@@ -271,10 +271,9 @@ class Cells:
             zygote.end(ZygoteEndedError(Why.RETIRED, "nobody called it"))
 
     def _still_starting(self, tool: Tool) -> ToolUnavailable | ServerOverloaded:
-        """Makes the refusal of a call whose time was up before a cell was ready.
+        """Makes the refusal of a call whose time was up before a cell was ready: nobody's fault.
 
-        That is nobody's fault and says nothing of the tool, unless its last start failed and this is only the
-        next try: then the tool is what the caller should hear of.
+        Unless the last start failed and this is only the next try: then the caller should hear of the tool.
         """
         if broken := self._broken.get((tool.name, tool.revision)):
             return unavailable(tool, broken.error)
