@@ -228,13 +228,13 @@ async def _listen(rooms: Rooms) -> tuple[GrpcServer, str]:
     """Starts the server; in dev a taken default port gives way to a free one. Returns it and its address."""
     config = rooms.config
     host = config.listen.rpartition(":")[0]
+    tls = (config.certificate, config.key, config.client_ca)
     listen = Listen(
         config.listen,
-        config.certificate,
-        config.key,
-        config.client_ca,
+        *tls,
         message_bytes=config.message_bytes,
         calls=config.calls,
+        streams=config.streams,
         insecure=config.insecure,
         reflection=config.reflection,
     )

@@ -120,6 +120,12 @@ SETTINGS: Final = (
         "requests in flight at once; more are refused with SERVER_OVERLOADED",
     ),
     Setting(
+        "grpc.streams",
+        _whole(1, 10_000),
+        500,
+        "StreamTrace streams at once; more are refused with SERVER_OVERLOADED",
+    ),
+    Setting(
         "grpc.reflection",
         _one_of("open", "token", "off"),
         None,
@@ -172,6 +178,7 @@ class Config:
     insecure: bool
     message_bytes: int
     calls: int
+    streams: int
     reflection: str
     required_level: int
     zygotes: int
@@ -271,6 +278,7 @@ def _check(values: dict[str, Any], *, is_dev: bool, is_any_port: bool) -> Config
         insecure=values["grpc.insecure"],
         message_bytes=values["grpc.message"],
         calls=values["grpc.calls"],
+        streams=values["grpc.streams"],
         reflection=values["grpc.reflection"] or ("open" if is_dev else "token"),
         required_level=values["isolation.required"],
         zygotes=values["cells.zygotes"],

@@ -1,5 +1,6 @@
 """Workspaces of trivial tools, and the processes that are measured."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -78,6 +79,11 @@ class Running:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
+    def processor_seconds(self) -> float:
+        """Returns the CPU time that the server process has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def children(self) -> int:
         """Counts the processes that the server has started and that live."""
         return sum(len(f.read_text().split()) for f in Path(f"/proc/{self.pid}/task").glob("*/children"))
@@ -126,17 +132,19 @@ uvloop.run(main())
 @contextmanager
 def echo() -> Iterator[str]:
     """Starts the floor of every call: a bare grpc.aio echo on the same event loop. Gives its address."""
-    with bare(ECHO) as address:
-        yield address
+    with bare(ECHO) as server:
+        yield server.address
 
 
 @contextmanager
-def bare(program: str, *arguments: str) -> Iterator[str]:
-    """Starts a program that prints the port of its gRPC server. Gives the server's address."""
+def bare(program: str, *arguments: str) -> Iterator[Running]:
+    """Starts a program that prints the port of its gRPC server, which asks for no token."""
+    begun = time.perf_counter()
     command = [sys.executable, "-c", program, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield f"127.0.0.1:{process.stdout.readline().strip()}"
+            address = f"127.0.0.1:{process.stdout.readline().strip()}"
+            yield Running(process.pid, address, (), time.perf_counter() - begun)
         finally:
             process.kill()

@@ -15,6 +15,7 @@ from tests.contracts.instances import messages
 from tests.contracts.workspace import attempt
 from toolcell.contracts.contract import Contract
 from toolcell.contracts.definitions import Definitions
+from toolcell.model.errors import Violation
 
 MODULES = tuple(
     importlib.import_module(f"google.{name}_pb2")
@@ -63,6 +64,11 @@ def parsed(descriptor: Descriptor, text: str, pool: Any) -> Any:
     return json_format.Parse(text, message_factory.GetMessageClass(descriptor)(), descriptor_pool=pool)
 
 
+def is_strange(violation: Violation) -> bool:
+    """Tells whether an Any was refused because it is of one of our own types, which these contracts lack."""
+    return violation.description.startswith('needs a known type in "@type"')
+
+
 @given(
     st.integers(0, len(contracts()) - 1).flatmap(
         lambda n: st.tuples(st.just(n), messages(contracts()[n].input))
@@ -71,7 +77,7 @@ def parsed(descriptor: Descriptor, text: str, pool: Any) -> Any:
 def test_foreign_messages_go_there_and_back(pair: tuple[int, Any]) -> None:
     entry, instance = contracts()[pair[0]], pair[1]
     canonical, violations = attempt(entry, json.dumps(instance))
-    assert not [v for v in violations if v.rule not in {"required", "UNKNOWN_FIELD"}]
+    assert not [v for v in violations if v.rule not in {"required", "UNKNOWN_FIELD"} and not is_strange(v)]
     if canonical is None:
         return
     pool = entry.definitions.pool

@@ -52,10 +52,16 @@ class Server:
             self._reader.join()
             raise AssertionError(f"{command} ended with {self._process.returncode}:\n" + "".join(self.lines))
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     @classmethod
-    def dev(cls, folder: Path, *options: str) -> Self:
+    def dev(cls, folder: Path, *options: str, **variables: str) -> Self:
         """Starts `toolcell dev` on a free port."""
-        return cls([str(PROGRAMS / "toolcell"), "dev", "--grpc", "127.0.0.1:0", *options], folder)
+        command = [str(PROGRAMS / "toolcell"), "dev", "--grpc", "127.0.0.1:0", *options]
+        return cls(command, folder, **variables)
 
     def __enter__(self) -> Self:
         return self

@@ -26,6 +26,7 @@ VERBS = {
     "job": "jobs",
     "runs": "records",
     "trace": "records",
+    "tail": "tail",
     "token": "tokens",
     "db": "db",
     "doctor": "doctor",

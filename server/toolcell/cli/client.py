@@ -45,6 +45,10 @@ _HINTS = {
     "TOKEN_NOT_FOUND": ("not found", "`toolcell token list` lists them"),
     "REQUEST_INVALID": ("invalid arguments", "correct what is named above"),
     "PAGE_TOKEN_INVALID": ("invalid arguments", "start again without a page token"),
+    "CURSOR_INVALID": (
+        "invalid arguments",
+        "start again without a cursor, or from 0: the oldest that is kept",
+    ),
     "DIALECT_UNKNOWN": ("usage", "one of: {known}"),
     "INPUT_INVALID": ("invalid arguments", "`toolcell tools {tool}` shows what it takes"),
     "INPUT_TOO_LARGE": ("invalid arguments", "send at most {limit} bytes"),
@@ -105,6 +109,14 @@ class Client:
         metadata = (("authorization", f"Bearer {self._target.bearer}"),)
         try:
             return method(request, metadata=metadata, timeout=timeout)
+        except grpc.RpcError as error:
+            raise fault_of(error, self._target) from None
+
+    def stream(self, method: Callable[..., Iterator[Answer]], request: Any) -> Iterator[Answer]:
+        """Yields the messages of a streaming method while it lasts; raises CommandError as `ask` does."""
+        metadata = (("authorization", f"Bearer {self._target.bearer}"),)
+        try:
+            yield from method(request, metadata=metadata)
         except grpc.RpcError as error:
             raise fault_of(error, self._target) from None
 
@@ -183,6 +195,7 @@ def _channel(target: Target) -> grpc.Channel:
     options = (
         ("grpc.enable_http_proxy", 0 if not target.tls else 1),  # a proxy has no business with loopback
         ("grpc.max_receive_message_length", 64 << 20),
+        ("grpc.keepalive_time_ms", 60_000),  # a stream hears of a server whose machine is gone
         ("grpc.primary_user_agent", "toolcell-cli"),
     )
     if not target.tls:

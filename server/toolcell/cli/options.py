@@ -99,6 +99,11 @@ def word_of(enum: Any, number: int, prefix: str) -> str:
     return enum.Name(number).removeprefix(prefix) if number in enum.values() else str(number)
 
 
+def show_event(event: Any) -> None:
+    """Prints an event as JSON on one line, on a terminal too."""
+    click.echo(json.dumps(as_data(event), ensure_ascii=False))
+
+
 def as_data(message: Any) -> Any:
     """Returns a protobuf message as JSON data with the contract's own field names."""
     from google.protobuf import json_format

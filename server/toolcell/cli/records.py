@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 from toolcell.cli.errors import EXITS, CommandError
-from toolcell.cli.options import as_data, json_option, listing_options, show_json
+from toolcell.cli.options import as_data, json_option, listing_options, show_event, show_json
 from toolcell.cli.session import Session
-from toolcell.cli.story import row, story
+from toolcell.cli.story import event_line, row, story
+from toolcell.cli.streams import follow
 from toolcell.cli.text import table
 
 
@@ -53,12 +54,15 @@ def runs(
 
 @click.command
 @click.argument("invocation_id", metavar="[INVOCATION]", required=False)
+@click.option(
+    "--follow", "is_followed", is_flag=True, help="Shows events as they happen, until it has ended."
+)
 @json_option
 @click.pass_obj
-def trace(session: Session, invocation_id: str | None) -> None:
+def trace(session: Session, invocation_id: str | None, is_followed: bool) -> None:
     """Shows what happened during an invocation.
 
-    Without its id, during the newest one.
+    Without its id, during the newest one. With --follow and --json, an event is one JSON object a line.
     """
     from toolcell.cli.client import Client
     from toolcell.v1 import trace_service_pb2
@@ -72,7 +76,26 @@ def trace(session: Session, invocation_id: str | None) -> None:
     with Client(session) as client:
         request = trace_service_pb2.GetInvocationRequest(invocation_id=invocation_id)
         answer = client.ask(client.traces.GetInvocation, request)
+        if is_followed and (session.as_json or not answer.invocation.HasField("end_time")):
+            _follow(session, answer.invocation)
+            if session.as_json:
+                return
+            answer = client.ask(client.traces.GetInvocation, request)
+            del answer.events[:]  # they have been shown
     show_json(as_data(answer)) if session.as_json else click.echo("\n".join(story(answer)))
+
+
+def _follow(session: Session, record: Any) -> None:
+    """Prints an invocation's events from its start to its end."""
+    from toolcell.v1 import trace_service_pb2
+
+    chosen = trace_service_pb2.EventFilter(invocation_id=record.invocation_id)
+    begin = record.create_time.ToMicroseconds()
+    for message in follow(session, chosen, "0", is_endless=not record.HasField("end_time")):
+        for event in message.events:
+            show_event(event) if session.as_json else click.echo(event_line(event, begin))
+        if message.events and message.events[-1].kind == "ended":
+            return
 
 
 def _newest(session: Session, chosen: Any, limit: int) -> list[Any]:

@@ -1,9 +1,9 @@
 """How an invocation is told: a row of a table, or the whole story with its events."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
+from toolcell.cli.events import told
 from toolcell.cli.options import as_data, word_of
 from toolcell.cli.text import moment, paint, plain, pretty, size, span
 
@@ -29,7 +29,7 @@ def story(answer: Any) -> list[str]:
     lines += [f"{name:<13} {plain(value)}" for name, value in _facts(record).items() if value]
     if answer.events:
         begin = record.create_time.ToMicroseconds()
-        lines += ["", paint("events", "bright_black"), *(_event(event, begin) for event in answer.events)]
+        lines += ["", paint("events", "bright_black"), *(event_line(event, begin) for event in answer.events)]
     if record.failure.details.fields:
         lines += ["", paint("details", "bright_black"), pretty(as_data(record.failure.details))]
     for name, text in (("input", record.input_json), ("output", record.output_json)):
@@ -94,43 +94,10 @@ def _used(record: Any) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _event(event: Any, begin: int) -> str:
-    """Tells one event: when, what kind, and its body on this line and those below."""
+def event_line(event: Any, begin: int) -> str:
+    """Tells one event: how long after `begin` (microseconds) it came, what kind it is, and its body."""
     after = max(event.time.ToMicroseconds() - begin, 0) / 1e6
-    first, *below = _BODIES.get(event.kind, _raw)(as_data(event.body))
-    head = f"  {f'+{span(after)}':>10}  {plain(event.kind):<9}  {plain(first)}"
-    return "\n".join([head, *(f"{'':>24}{plain(line)}" for line in below)])
-
-
-def _log(body: Mapping[str, Any]) -> list[str]:
-    fields = (
-        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in body.get("fields", {}).items()
-    )
-    return [" ".join([str(body.get("level", "")), str(body.get("message", "")), *fields])]
-
-
-def _line(body: Mapping[str, Any]) -> list[str]:
-    return [str(body.get("text", ""))]
-
-
-def _progress(body: Mapping[str, Any]) -> list[str]:
-    return [f"{body.get('fraction', 0):4.0%} {body.get('message', '')}"]
-
-
-def _exception(body: Mapping[str, Any]) -> list[str]:
-    violations = [
-        f"{each.get('field', '')}: {each.get('description', '')}" for each in body.get("violations", ())
-    ]
-    what = f"{body.get('type', '')}: {body.get('message', '')}"
-    return [*what.splitlines()[:1], *str(body.get("stack", "")).splitlines(), *violations]
-
-
-def _raw(body: Mapping[str, Any]) -> list[str]:
-    return [json.dumps(body, ensure_ascii=False)]
-
-
-_BODIES = {"log": _log, "stdout": _line, "stderr": _line, "progress": _progress, "exception": _exception}
-"""How the body of each kind of event is told; another kind's is shown as JSON."""
+    return told(event, f"  {f'+{span(after)}':>10}  {plain(event.kind):<9}", 24)
 
 
 def _json(text: str) -> str:

@@ -18,7 +18,7 @@ MOST_BYTES: Final = 16 * MIB
 
 
 class Contract:
-    """Decodes arguments and encodes answers of one tool; belongs to the event loop's thread.
+    """Decodes arguments and encodes answers of one tool, in any thread.
 
     `digest` covers the files it is made from; `generation` counts the loads until it was made.
     """

@@ -41,7 +41,11 @@ class RulesInvalid(Exception):  # noqa: N818 - a state of the contract
 
 
 class Rules:
-    """Compiles and applies the rules of one pool's messages. Belongs to one thread at a time."""
+    """Compiles and applies the rules of one pool's messages.
+
+    Any thread may judge: a Validator may be shared, and what two threads make at once here is made twice.
+    Compiling belongs to the thread that loads.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options

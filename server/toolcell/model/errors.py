@@ -45,6 +45,7 @@ class Reason(StrEnum):
     TOKEN_NOT_FOUND = auto()
     REQUEST_INVALID = auto()
     PAGE_TOKEN_INVALID = auto()
+    CURSOR_INVALID = auto()
     DIALECT_UNKNOWN = auto()
     INPUT_INVALID = auto()
     INPUT_TOO_LARGE = auto()
@@ -278,6 +279,12 @@ class PageTokenInvalid(CallerFault):
     """The page token is not one this server made for this query."""
 
     reason, code = Reason.PAGE_TOKEN_INVALID, "INVALID_ARGUMENT"
+
+
+class CursorInvalid(CallerFault):
+    """The cursor is not one this server gave."""
+
+    reason, code = Reason.CURSOR_INVALID, "INVALID_ARGUMENT"
 
 
 class DialectUnknown(CallerFault):

@@ -19,8 +19,9 @@ class State(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event of a trace tells."""
+    """What an event of a trace tells; the first and the last come from the record itself."""
 
+    STARTED = "started"
     LOG = "log"
     STDOUT = "stdout"
     STDERR = "stderr"
@@ -28,6 +29,7 @@ class EventKind(StrEnum):
     EXCEPTION = "exception"
     VIOLATION = "violation"
     TRUNCATED = "truncated"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The question and the contract: decode the request, find the tool, check the arguments."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import ClassVar, Final, TypeVar
 
 from toolcell.contracts.catalog import Snapshot
 from toolcell.model.call import Call, Outcome
@@ -11,8 +12,12 @@ from toolcell.model.errors import ToolNotFound, ToolUnavailable
 from toolcell.model.tool import Tool
 from toolcell.pipeline.chain import Proceed, facts
 
+INLINE: Final = 64 * 1024
+"""Bytes or characters of a value that is exchanged at once; a larger one would hold up other calls."""
+
 _SHOWN_INPUT = 64 * 1024
 _NEAR = 5
+_Made = TypeVar("_Made")
 
 
 class Read:
@@ -71,11 +76,21 @@ class Validate:
         """Decodes the arguments; raises InputInvalid with every violation at once."""
         question, contract = call.question, call.contract
         if question.arguments_wire is None:
-            call.arguments_json = contract.decode(question.arguments_json)
+            given = question.arguments_json
+            call.arguments_json = await by_size(len(given), contract.decode, given)
         else:
-            call.arguments_json = contract.decode_wire(question.arguments_wire)
+            wire = question.arguments_wire
+            call.arguments_json = await by_size(len(wire), contract.decode_wire, wire)
         call.record.input_json = call.arguments_json
         return await proceed(call)
+
+
+async def by_size(size: int, exchange: Callable[..., _Made], *given: object) -> _Made:
+    """Returns what an exchange of so many bytes makes: here, or of more than 64 KiB in a thread.
+
+    Cancelling does not end the thread's work, which nobody hears of then.
+    """
+    return exchange(*given) if size <= INLINE else await asyncio.to_thread(exchange, *given)
 
 
 def tool_not_found(name: str, known: Iterable[str], grants: Grants) -> ToolNotFound:

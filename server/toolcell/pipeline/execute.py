@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from toolcell.cells.pool import Cells, Reply, Request
+from toolcell.cells.relay import Emit
+from toolcell.contracts.contract import Contract
 from toolcell.model.call import Call, Outcome
 from toolcell.model.clock import Clock
 from toolcell.model.errors import OutputInvalid, OutputTooLarge
 from toolcell.model.span import Event, EventKind
 from toolcell.pipeline.chain import Proceed, facts
+from toolcell.pipeline.contract import by_size
 from toolcell.store.interface import Traces
 
 _MARGIN_SHARE, _MARGIN_MOST = 0.05, 0.05
@@ -40,7 +43,7 @@ class Execute:
         if reply.fault is not None:
             is_safe = tool.idempotency.is_retry_safe
             return Outcome(failure=reply.fault.failure(is_retry_safe=is_safe, attempt=record.attempt))
-        return self._answer(call, reply, emit)
+        return await self._answer(call, reply, emit)
 
     def _deadline(self, call: Call) -> float:
         """The tool's own, or a little before the caller's.
@@ -54,17 +57,23 @@ class Execute:
         margin = min(_MARGIN_MOST, _MARGIN_SHARE * max(0.0, call.deadline - now))
         return min(own, call.deadline - margin)
 
-    def _answer(self, call: Call, reply: Reply, emit: Any) -> Outcome:
+    async def _answer(self, call: Call, reply: Reply, emit: Emit) -> Outcome:
         tool = call.tool
         try:
-            output_json: str = call.contract.encode(reply.value)
+            output_json, size = await by_size(reply.size, _encoded, call.contract, reply.value)
         except OutputInvalid as fault:
             found = [
                 {"field": v.field, "description": v.description, "rule": v.rule} for v in fault.violations
             ]
             emit(EventKind.EXCEPTION, {"type": fault.reason, "message": fault.message, "violations": found})
             return Outcome(failure=fault.failure(attempt=call.record.attempt))
-        if len(output_json) > tool.output_limit_bytes:
+        if size > tool.output_limit_bytes:
             excess = OutputTooLarge(tool=tool.name, limit=tool.output_limit_bytes)
             return Outcome(failure=excess.failure(attempt=call.record.attempt))
         return Outcome(output_json)
+
+
+def _encoded(contract: Contract, value: object) -> tuple[str, int]:
+    """Returns the canonical text of a handler's value, and how many bytes it is; raises OutputInvalid."""
+    text = contract.encode(value)
+    return text, len(text) if text.isascii() else len(text.encode())

@@ -62,13 +62,24 @@ class Drain:
         """
         if self._spool.is_drained:
             return
-        if self._task.done():
-            raise _unavailable("the store is closed")
-        future = asyncio.get_running_loop().create_future()
-        self._waiters.append((self._spool.last, future))
-        self._wanted.set()
+        reached = self.reach(self._spool.last)
         self._hurried.set()
-        await future
+        await reached
+
+    def reach(self, sequence: int) -> asyncio.Future[None]:
+        """Returns what is done when the rows up to a number are in the database, without hurry.
+
+        It raises StoreFull or StoreUnavailable.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if sequence <= self._spool.drained_to:
+            future.set_result(None)
+        elif self._task.done():
+            future.set_exception(_unavailable("the store is closed"))
+        else:
+            self._waiters.append((sequence, future))
+            self._wanted.set()
+        return future
 
     async def close(self) -> None:
         """Drains a last time, as far as the database lets it; what is left stays in the spool's files."""

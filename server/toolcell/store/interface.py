@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from toolcell.model.caller import Token
 from toolcell.model.job import Job
 from toolcell.model.span import Event, Invocation, State
+from toolcell.store.happenings import EventFilter, Following
 
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -112,6 +113,8 @@ class Traces(Protocol):
     async def get(self, invocation_id: str) -> tuple[Invocation, list[tuple[int, Event]]] | None:
         """Returns a record and its events with their sequence numbers; sees all that was written before.
 
+        `started` and `ended` are not among them: the record says it.
+
         Raises StoreFull or StoreUnavailable when what was written before cannot reach the database.
         """
         ...
@@ -120,6 +123,13 @@ class Traces(Protocol):
         """Returns at most `limit` records older than the id `before` ("" = all), newest first.
 
         Raises as `get` does.
+        """
+        ...
+
+    def follow(self, chosen: EventFilter, cursor: str, *, is_endless: bool) -> Following:
+        """Takes a place in the stream after a cursor: "" is now, "0" the oldest event that is kept.
+
+        The stream ends at what has happened by now unless it `is_endless`. Raises CursorInvalid.
         """
         ...
 

@@ -1,17 +1,19 @@
 """Brings a store up in order, and down in the reverse order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
 from toolcell.model.clock import Clock
 from toolcell.model.errors import PlatformFault
 from toolcell.store.drain import Drain, apply
+from toolcell.store.history import History, read_marks
 from toolcell.store.home import Home
 from toolcell.store.interface import Database, Retention, StoreUnusable, Tokens, Traces
 from toolcell.store.jobs import JobTable
 from toolcell.store.retention import Pruner
 from toolcell.store.spool import LIMIT_BYTES, Entry, Spool, discard, recover
+from toolcell.store.stream import Stream
 from toolcell.store.tokens import TokenTable
 from toolcell.store.traces import TraceTable, interrupt, plan
 
@@ -25,12 +27,20 @@ class Store:
     """An open store; `interrupted` counts the calls that the last server left unfinished."""
 
     def __init__(
-        self, home: Home, database: Database, spool: Spool, *, clock: Clock, retention: Retention
+        self,
+        home: Home,
+        database: Database,
+        spool: Spool,
+        marks: Mapping[str, int],
+        *,
+        clock: Clock,
+        retention: Retention,
     ) -> None:
         self._home, self._database, self._spool = home, database, spool
         self._drain = Drain(spool, database, plan)
+        self.stream: Final = Stream(spool, self._drain, History(database), marks)
         self.tokens: Final[Tokens] = TokenTable(database)
-        self.traces: Final[Traces] = TraceTable(spool, self._drain, database, clock)
+        self.traces: Final[Traces] = TraceTable(spool, self._drain, database, self.stream, clock)
         self.jobs: Final = JobTable(database)
         self.pruner: Final = Pruner(database, clock, retention)
         self.interrupted = 0
@@ -65,12 +75,12 @@ async def start(
         raise
     try:
         last = await _replay(home, database)
-        interrupted = await interrupt(database, clock.wall())
-        first = last + (_SKIPPED if home.was_unclean else 1)
         # Also what was only given out, and lost with the power, stays given out.
-        await database.execute("mark_drained", {"sequence": first - 1})
+        first = last + (_SKIPPED if home.was_unclean else 1)
+        interrupted = await interrupt(database, clock.wall(), first)
+        marks = await read_marks(database)
         discard(home.directory)
-        spool = Spool(home.directory, first=first, limit_bytes=spool_bytes)
+        spool = Spool(home.directory, first=first + interrupted, limit_bytes=spool_bytes)
     except (PlatformFault, OSError) as error:
         await database.close()
         home.abandon()
@@ -79,7 +89,7 @@ async def start(
             where=str(home.directory),
             remedy="Free space on its disk, or check it, and start again; nothing is lost.",
         ) from error
-    store = Store(home, database, spool, clock=clock, retention=retention)
+    store = Store(home, database, spool, marks, clock=clock, retention=retention)
     store.interrupted = interrupted
     return store
 

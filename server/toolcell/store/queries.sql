@@ -86,13 +86,11 @@ ORDER BY {cursor} DESC LIMIT :limit
 
 -- name: unfinished_invocations
 -- What still waited for its slot never ran, so repeating it is safe.
-SELECT invocation_id, tool, CASE WHEN state = 'PENDING' THEN 1 ELSE retry_safe END
+SELECT invocation_id, tool, CASE WHEN state = 'PENDING' THEN 1 ELSE retry_safe END, create_time
 FROM invocation WHERE state IN ('PENDING', 'RUNNING')
 
 -- name: interrupt_invocation
--- A clock that was set back does not make a call end before it came.
-UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure,
-  end_time = CASE WHEN create_time > :end_time THEN create_time ELSE :end_time END
+UPDATE invocation SET state = 'FAILED', interrupted = 1, failure = :failure, end_time = :end_time
 WHERE invocation_id = :invocation_id AND state IN ('PENDING', 'RUNNING')
 
 -- ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,7 +101,26 @@ VALUES (:sequence, :invocation_id, :time, :kind, :body)
 ON CONFLICT (sequence) DO NOTHING
 
 -- name: events
-SELECT sequence, time, kind, body FROM event WHERE invocation_id = :invocation_id ORDER BY sequence
+SELECT sequence, time, kind, body FROM event
+WHERE invocation_id = :invocation_id AND kind NOT IN ('started', 'ended') ORDER BY sequence
+
+-- name: stream_window
+-- Where the next :rows events after a number end: what one look for matching events goes through.
+SELECT max(sequence) FROM (
+  SELECT sequence FROM event WHERE sequence > :after AND sequence <= :until ORDER BY sequence LIMIT :rows) AS part
+
+-- name: stream_events
+-- CROSS JOIN fixes the order: the events of a window with their invocations, or the events of a few invocations.
+SELECT event.sequence, event.time, event.kind, event.body, event.kind = 'ended' AND invocation.state = 'FAILED',
+  event.invocation_id, invocation.tool, invocation.caller, invocation.trace_id, invocation.tool_call_id,
+  invocation.job_id, invocation.labels
+FROM {tables}
+WHERE invocation.invocation_id = event.invocation_id AND event.sequence > :after AND event.sequence <= :until
+  AND {conditions}
+ORDER BY event.sequence LIMIT :limit
+
+-- name: stream_marks
+SELECT name, value FROM stream_mark
 
 -- ── jobs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,6 +171,16 @@ INSERT INTO spool_mark (name, sequence) VALUES ('drained', :sequence)
 ON CONFLICT (name) DO UPDATE SET sequence = excluded.sequence
 
 -- ── retention ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- name: mark_pruned
+-- The highest number that is gone, or will be with the chunks that follow: what cursors below it ask for has gaps.
+INSERT INTO stream_mark (name, value)
+SELECT 'pruned', max(event.sequence) FROM event
+JOIN (SELECT invocation_id FROM invocation
+      WHERE create_time < :before AND state NOT IN ('PENDING', 'RUNNING')
+      ORDER BY create_time, invocation_id LIMIT :invocations) AS old ON old.invocation_id = event.invocation_id
+HAVING max(event.sequence) > 0
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > stream_mark.value
 
 -- name: prune_events
 -- One chunk: events first, so that it never deletes more than :events of them; the invocations follow once they have none.

@@ -50,8 +50,15 @@ class Pruner:
             "invocations": _MOST_INVOCATIONS,
             "jobs": _MOST_JOBS,
         }
-        names = ("prune_events", "prune_labels", "prune_invocations", "prune_job_labels", "prune_jobs")
-        events, _, invocations, _, jobs = await self._database.transaction(
+        names = (
+            "mark_pruned",
+            "prune_events",
+            "prune_labels",
+            "prune_invocations",
+            "prune_job_labels",
+            "prune_jobs",
+        )
+        _, events, _, invocations, _, jobs = await self._database.transaction(
             [Statement(name, (bounds,)) for name in names], idle=True
         )
         return len(events), len(invocations) + len(jobs)

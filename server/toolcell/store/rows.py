@@ -8,6 +8,7 @@ from toolcell.model.caller import Grants, Token
 from toolcell.model.errors import Executed, Failure, Reason
 from toolcell.model.job import Job
 from toolcell.model.span import Event, EventKind, Invocation, State, Usage
+from toolcell.store.happenings import Subject
 from toolcell.store.interface import Row
 
 _MOST: Final = (1 << 63) - 1  # BIGINT
@@ -205,6 +206,47 @@ def event_row(invocation_id: str, event: Event) -> dict[str, Any]:
         "kind": event.kind.value,
         "body": to_json(dict(event.body)),
     }
+
+
+def started_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Makes the event row of a call's beginning from the `begin` row of the spool."""
+    return {
+        "invocation_id": row["invocation_id"],
+        "time": row["begin_time"],
+        "kind": EventKind.STARTED.value,
+        "body": "{}",
+    }
+
+
+def ended_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Makes the event row of a call's end from its final row; `duration` is in seconds."""
+    duration = max(0, row["end_time"] - row["create_time"]) / 1e6
+    text = f'{{"state":"{row["state"]}","duration":{duration:.6f}}}'  # on the way of every call: 3 µs cheaper
+    if row["failure"]:
+        failure = json.loads(row["failure"])
+        body = {name: failure[name] for name in ("reason", "message", "executed")}
+        if row["interrupted"]:
+            body["interrupted"] = True
+        text = f"{text[:-1]},{to_json(body)[1:]}"
+    return {
+        "invocation_id": row["invocation_id"],
+        "time": row["end_time"],
+        "kind": EventKind.ENDED.value,
+        "body": text,
+    }
+
+
+def subject_from(row: Mapping[str, Any]) -> Subject:
+    """Reads what identifies an invocation from its row."""
+    return Subject(
+        row["invocation_id"],
+        row["tool"],
+        row["caller"],
+        row["trace_id"],
+        row["tool_call_id"],
+        row["job_id"],
+        json.loads(row["labels"]) if row["labels"] != "{}" else {},
+    )
 
 
 def event_from(row: Row) -> tuple[int, Event]:

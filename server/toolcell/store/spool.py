@@ -59,6 +59,7 @@ class Spool:
         self._waiting: deque[Entry] = deque()
         self._sealed: deque[_Segment] = deque()
         self._active = _create(directory, first)
+        self._held: list[int] = []  # numbers of rows that no file has, oldest first
         self.waiting_bytes = 0
         self.last = self.drained_to = first - 1
 
@@ -81,10 +82,20 @@ class Spool:
         self._keep(Entry(sequence, kind, row, len(line)))
         return sequence
 
-    def hold(self, kind: str, row: Mapping[str, Any]) -> None:
-        """Keeps a row for the database in memory only: what is left to do when the file takes nothing."""
+    def hold(self, kind: str, row: Mapping[str, Any]) -> int:
+        """Keeps a row for the database in memory only: what is left to do when the file takes nothing.
+
+        Returns its sequence number.
+        """
         self.last += 1
+        self._held.append(self.last)
         self._keep(Entry(self.last, kind, row, len(_line(self.last, kind, row))))
+        return self.last
+
+    @property
+    def settled(self) -> int:
+        """The number up to which every row survives the death of the process: what others may be told of."""
+        return self._held[0] - 1 if self._held else self.last
 
     def head(self, limit: int) -> list[Entry]:
         """Returns the oldest rows, at most `limit`, that have not been drained."""
@@ -95,6 +106,8 @@ class Spool:
         while self._waiting and self._waiting[0].sequence <= sequence:
             self.waiting_bytes -= self._waiting.popleft().size
         self.drained_to = sequence
+        while self._held and self._held[0] <= sequence:
+            del self._held[0]
         while self._sealed and self._sealed[0].last <= sequence:
             _remove(self._sealed.popleft())
 

@@ -258,6 +258,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: `{"reason": "JOB_NOT_FOUND", "domain": "toolcell.dev", "metadata": {"job_id": "…"}}`
     """
+    ERROR_REASON_CURSOR_INVALID: _ErrorReason.ValueType  # 40
+    """The cursor is not one this server gave.
+    Code INVALID_ARGUMENT.
+
+    Example: `{"reason": "CURSOR_INVALID", "domain": "toolcell.dev", "metadata": {}}`
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the one google.rpc.ErrorInfo that every status of this API carries, without its
@@ -500,5 +506,11 @@ ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 39
 Code NOT_FOUND. Metadata: `job_id`.
 
 Example: `{"reason": "JOB_NOT_FOUND", "domain": "toolcell.dev", "metadata": {"job_id": "…"}}`
+"""
+ERROR_REASON_CURSOR_INVALID: ErrorReason.ValueType  # 40
+"""The cursor is not one this server gave.
+Code INVALID_ARGUMENT.
+
+Example: `{"reason": "CURSOR_INVALID", "domain": "toolcell.dev", "metadata": {}}`
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

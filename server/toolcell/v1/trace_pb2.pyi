@@ -217,10 +217,33 @@ class TraceEvent(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    INVOCATION_ID_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Orders the events of the whole server; grows, with gaps."""
+    """Orders the events of the whole server; grows, and leaves numbers out."""
     kind: _builtins.str
-    """Says what it is: `log`, `stdout`, `stderr`, `progress`, `exception`, `violation` or `truncated`."""
+    """Says what it is: `log`, `stdout`, `stderr`, `progress`, `exception`, `violation` or `truncated`; StreamTrace also
+    tells `started` and `ended`.
+    """
+    invocation_id: _builtins.str
+    """Identifies the invocation. Set by StreamTrace, like the fields below."""
+    tool: _builtins.str
+    """Names the tool."""
+    caller: _builtins.str
+    """Names the principal that called."""
+    trace_id: _builtins.str
+    """Identifies the W3C trace the invocation belongs to."""
+    tool_call_id: _builtins.str
+    """Holds the model's id of the tool call, when the caller gave one."""
+    cursor: _builtins.str
+    """Resumes StreamTrace after this event."""
+    job_id: _builtins.str
+    """Identifies the job of which the invocation is an attempt; empty when it is none."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """Says when it happened."""
@@ -236,10 +259,17 @@ class TraceEvent(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         kind: _builtins.str = ...,
         body: _struct_pb2.Struct | None = ...,
+        invocation_id: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        trace_id: _builtins.str = ...,
+        tool_call_id: _builtins.str = ...,
+        cursor: _builtins.str = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "kind", b"kind", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "caller", b"caller", "cursor", b"cursor", "invocation_id", b"invocation_id", "job_id", b"job_id", "kind", b"kind", "sequence", b"sequence", "time", b"time", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,31 +26,45 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from toolcell.v1 import trace_pb2 as toolcell_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoolcell/v1/trace_service.proto\x12\x0btoolcell.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17toolcell/v1/trace.proto\"-\n\x14GetInvocationRequest\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\"m\n\x15GetInvocationResponse\x12+\n\ninvocation\x18\x01 \x01(\x0b\x32\x17.toolcell.v1.Invocation\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.toolcell.v1.TraceEvent\"n\n\x16ListInvocationsRequest\x12-\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1d.toolcell.v1.InvocationFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xab\x02\n\x10InvocationFilter\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.toolcell.v1.State\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x12\x39\n\x06labels\x18\x06 \x03(\x0b\x32).toolcell.v1.InvocationFilter.LabelsEntry\x12\x34\n\x10\x63reate_time_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06job_id\x18\x08 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"`\n\x17ListInvocationsResponse\x12,\n\x0binvocations\x18\x01 \x03(\x0b\x32\x17.toolcell.v1.Invocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xce\x01\n\x0cTraceService\x12[\n\rGetInvocation\x12!.toolcell.v1.GetInvocationRequest\x1a\".toolcell.v1.GetInvocationResponse\"\x03\x90\x02\x01\x12\x61\n\x0fListInvocations\x12#.toolcell.v1.ListInvocationsRequest\x1a$.toolcell.v1.ListInvocationsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftoolcell/v1/trace_service.proto\x12\x0btoolcell.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17toolcell/v1/trace.proto\"^\n\x12StreamTraceRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.toolcell.v1.EventFilter\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"\xf4\x01\n\x0b\x45ventFilter\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x15\n\rinvocation_id\x18\x02 \x01(\t\x12\x10\n\x08trace_id\x18\x03 \x01(\t\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x34\n\x06labels\x18\x05 \x03(\x0b\x32$.toolcell.v1.EventFilter.LabelsEntry\x12\x13\n\x0bonly_failed\x18\x06 \x01(\x08\x12\x0e\n\x06\x63\x61ller\x18\x07 \x01(\t\x12\x0e\n\x06job_id\x18\x08 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"}\n\x13StreamTraceResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.toolcell.v1.TraceEvent\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x1d\n\x03gap\x18\x03 \x01(\x0b\x32\x10.toolcell.v1.Gap\x12\x0e\n\x06\x62\x65hind\x18\x04 \x01(\x08\"1\n\x03Gap\x12\x15\n\rfrom_sequence\x18\x01 \x01(\x03\x12\x13\n\x0bto_sequence\x18\x02 \x01(\x03\"-\n\x14GetInvocationRequest\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\"m\n\x15GetInvocationResponse\x12+\n\ninvocation\x18\x01 \x01(\x0b\x32\x17.toolcell.v1.Invocation\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.toolcell.v1.TraceEvent\"n\n\x16ListInvocationsRequest\x12-\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1d.toolcell.v1.InvocationFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xab\x02\n\x10InvocationFilter\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.toolcell.v1.State\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x12\x39\n\x06labels\x18\x06 \x03(\x0b\x32).toolcell.v1.InvocationFilter.LabelsEntry\x12\x34\n\x10\x63reate_time_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06job_id\x18\x08 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"`\n\x17ListInvocationsResponse\x12,\n\x0binvocations\x18\x01 \x03(\x0b\x32\x17.toolcell.v1.Invocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa7\x02\n\x0cTraceService\x12[\n\rGetInvocation\x12!.toolcell.v1.GetInvocationRequest\x1a\".toolcell.v1.GetInvocationResponse\"\x03\x90\x02\x01\x12\x61\n\x0fListInvocations\x12#.toolcell.v1.ListInvocationsRequest\x1a$.toolcell.v1.ListInvocationsResponse\"\x03\x90\x02\x01\x12W\n\x0bStreamTrace\x12\x1f.toolcell.v1.StreamTraceRequest\x1a .toolcell.v1.StreamTraceResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'toolcell.v1.trace_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_EVENTFILTER_LABELSENTRY']._loaded_options = None
+  _globals['_EVENTFILTER_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_INVOCATIONFILTER_LABELSENTRY']._loaded_options = None
   _globals['_INVOCATIONFILTER_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_TRACESERVICE'].methods_by_name['GetInvocation']._loaded_options = None
   _globals['_TRACESERVICE'].methods_by_name['GetInvocation']._serialized_options = b'\220\002\001'
   _globals['_TRACESERVICE'].methods_by_name['ListInvocations']._loaded_options = None
   _globals['_TRACESERVICE'].methods_by_name['ListInvocations']._serialized_options = b'\220\002\001'
-  _globals['_GETINVOCATIONREQUEST']._serialized_start=106
-  _globals['_GETINVOCATIONREQUEST']._serialized_end=151
-  _globals['_GETINVOCATIONRESPONSE']._serialized_start=153
-  _globals['_GETINVOCATIONRESPONSE']._serialized_end=262
-  _globals['_LISTINVOCATIONSREQUEST']._serialized_start=264
-  _globals['_LISTINVOCATIONSREQUEST']._serialized_end=374
-  _globals['_INVOCATIONFILTER']._serialized_start=377
-  _globals['_INVOCATIONFILTER']._serialized_end=676
-  _globals['_INVOCATIONFILTER_LABELSENTRY']._serialized_start=631
-  _globals['_INVOCATIONFILTER_LABELSENTRY']._serialized_end=676
-  _globals['_LISTINVOCATIONSRESPONSE']._serialized_start=678
-  _globals['_LISTINVOCATIONSRESPONSE']._serialized_end=774
-  _globals['_TRACESERVICE']._serialized_start=777
-  _globals['_TRACESERVICE']._serialized_end=983
+  _globals['_TRACESERVICE'].methods_by_name['StreamTrace']._loaded_options = None
+  _globals['_TRACESERVICE'].methods_by_name['StreamTrace']._serialized_options = b'\220\002\001'
+  _globals['_STREAMTRACEREQUEST']._serialized_start=106
+  _globals['_STREAMTRACEREQUEST']._serialized_end=200
+  _globals['_EVENTFILTER']._serialized_start=203
+  _globals['_EVENTFILTER']._serialized_end=447
+  _globals['_EVENTFILTER_LABELSENTRY']._serialized_start=402
+  _globals['_EVENTFILTER_LABELSENTRY']._serialized_end=447
+  _globals['_STREAMTRACERESPONSE']._serialized_start=449
+  _globals['_STREAMTRACERESPONSE']._serialized_end=574
+  _globals['_GAP']._serialized_start=576
+  _globals['_GAP']._serialized_end=625
+  _globals['_GETINVOCATIONREQUEST']._serialized_start=627
+  _globals['_GETINVOCATIONREQUEST']._serialized_end=672
+  _globals['_GETINVOCATIONRESPONSE']._serialized_start=674
+  _globals['_GETINVOCATIONRESPONSE']._serialized_end=783
+  _globals['_LISTINVOCATIONSREQUEST']._serialized_start=785
+  _globals['_LISTINVOCATIONSREQUEST']._serialized_end=895
+  _globals['_INVOCATIONFILTER']._serialized_start=898
+  _globals['_INVOCATIONFILTER']._serialized_end=1197
+  _globals['_INVOCATIONFILTER_LABELSENTRY']._serialized_start=402
+  _globals['_INVOCATIONFILTER_LABELSENTRY']._serialized_end=447
+  _globals['_LISTINVOCATIONSRESPONSE']._serialized_start=1199
+  _globals['_LISTINVOCATIONSRESPONSE']._serialized_end=1295
+  _globals['_TRACESERVICE']._serialized_start=1298
+  _globals['_TRACESERVICE']._serialized_end=1593
 # @@protoc_insertion_point(module_scope)

@@ -21,6 +21,176 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class StreamTraceRequest(_message.Message):
+    """StreamTraceRequest asks for events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Begins after this cursor; empty means now, `0` the oldest event that is kept."""
+    follow: _builtins.bool
+    """Goes on with what happens from now on; false ends the stream after what has happened so far."""
+    @_builtins.property
+    def filter(self) -> Global___EventFilter:
+        """Chooses the events; absent means all that this caller may see."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___EventFilter | None = ...,
+        cursor: _builtins.str = ...,
+        follow: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "filter", b"filter", "follow", b"follow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTraceRequest: _TypeAlias = StreamTraceRequest  # noqa: Y015
+
+@_typing.final
+class EventFilter(_message.Message):
+    """EventFilter chooses events by their invocation; every field that is set must match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    INVOCATION_ID_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    ONLY_FAILED_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    tool: _builtins.str
+    """Matches the tool's name exactly."""
+    invocation_id: _builtins.str
+    """Matches the invocation exactly."""
+    trace_id: _builtins.str
+    """Matches the trace id exactly."""
+    tool_call_id: _builtins.str
+    """Matches the model's tool call id exactly."""
+    only_failed: _builtins.bool
+    """Matches only the `ended` of invocations that are FAILED, refused ones too: while an invocation runs nobody knows how
+    it will end, so its other events are left out, in a replay as well.
+    """
+    caller: _builtins.str
+    """Matches the caller exactly; another caller than oneself needs the group `traces.all`."""
+    job_id: _builtins.str
+    """Matches the attempts of this job."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Matches each of these labels exactly."""
+
+    def __init__(
+        self,
+        *,
+        tool: _builtins.str = ...,
+        invocation_id: _builtins.str = ...,
+        trace_id: _builtins.str = ...,
+        tool_call_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        only_failed: _builtins.bool = ...,
+        caller: _builtins.str = ...,
+        job_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "invocation_id", b"invocation_id", "job_id", b"job_id", "labels", b"labels", "only_failed", b"only_failed", "tool", b"tool", "tool_call_id", b"tool_call_id", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventFilter: _TypeAlias = EventFilter  # noqa: Y015
+
+@_typing.final
+class StreamTraceResponse(_message.Message):
+    """StreamTraceResponse holds the next events; without events it brings the cursor up to date."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    GAP_FIELD_NUMBER: _builtins.int
+    BEHIND_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Resumes the stream after this message."""
+    behind: _builtins.bool
+    """Says that newer events wait already: the stream replays, or its reader is slower than the events come."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_trace_pb2.TraceEvent]:
+        """Lists the events, oldest first."""
+
+    @_builtins.property
+    def gap(self) -> Global___Gap:
+        """Tells what is missing before these events."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[_trace_pb2.TraceEvent] | None = ...,
+        cursor: _builtins.str = ...,
+        gap: Global___Gap | None = ...,
+        behind: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gap", b"gap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["behind", b"behind", "cursor", b"cursor", "events", b"events", "gap", b"gap"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTraceResponse: _TypeAlias = StreamTraceResponse  # noqa: Y015
+
+@_typing.final
+class Gap(_message.Message):
+    """Gap is a range of events that retention removed before the stream came to them: nothing of it follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_SEQUENCE_FIELD_NUMBER: _builtins.int
+    TO_SEQUENCE_FIELD_NUMBER: _builtins.int
+    from_sequence: _builtins.int
+    """Numbers the first event that may be missing."""
+    to_sequence: _builtins.int
+    """Numbers the last one."""
+    def __init__(
+        self,
+        *,
+        from_sequence: _builtins.int = ...,
+        to_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_sequence", b"from_sequence", "to_sequence", b"to_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Gap: _TypeAlias = Gap  # noqa: Y015
+
+@_typing.final
 class GetInvocationRequest(_message.Message):
     """GetInvocationRequest names an invocation."""
 
@@ -56,8 +226,8 @@ class GetInvocationResponse(_message.Message):
 
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_trace_pb2.TraceEvent]:
-        """Lists what happened, in order; at most 1,000 events and 3 MiB, then one of kind
-        `truncated`.
+        """Lists what happened between the start and the end that the record tells, in order; at most 1,000 events and 3 MiB,
+        then one of kind `truncated`.
         """
 
     def __init__(

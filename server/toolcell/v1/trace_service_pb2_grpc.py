@@ -48,6 +48,11 @@ class TraceServiceStub(object):
                 request_serializer=toolcell_dot_v1_dot_trace__service__pb2.ListInvocationsRequest.SerializeToString,
                 response_deserializer=toolcell_dot_v1_dot_trace__service__pb2.ListInvocationsResponse.FromString,
                 _registered_method=True)
+        self.StreamTrace = channel.unary_stream(
+                '/toolcell.v1.TraceService/StreamTrace',
+                request_serializer=toolcell_dot_v1_dot_trace__service__pb2.StreamTraceRequest.SerializeToString,
+                response_deserializer=toolcell_dot_v1_dot_trace__service__pb2.StreamTraceResponse.FromString,
+                _registered_method=True)
 
 
 class TraceServiceServicer(object):
@@ -75,6 +80,20 @@ class TraceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamTrace(self, request, context):
+        """Streams events as they happen, of every invocation this caller may see and the filter matches, each exactly once.
+
+        The stream replays from the cursor and then follows. The first message comes at once and has no events. A stream
+        that ends, also with the server, is resumed from the last cursor without gap or duplicate. A client may be as slow
+        as it likes: it holds up nobody, and what it has missed it gets later, or told as a gap.
+
+        Fails with CURSOR_INVALID, REQUEST_INVALID, SERVER_OVERLOADED (too many streams), SERVER_DRAINING (resume with the
+        next server), STORE_UNAVAILABLE, and when the token is revoked or expires meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TraceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -87,6 +106,11 @@ def add_TraceServiceServicer_to_server(servicer, server):
                     servicer.ListInvocations,
                     request_deserializer=toolcell_dot_v1_dot_trace__service__pb2.ListInvocationsRequest.FromString,
                     response_serializer=toolcell_dot_v1_dot_trace__service__pb2.ListInvocationsResponse.SerializeToString,
+            ),
+            'StreamTrace': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamTrace,
+                    request_deserializer=toolcell_dot_v1_dot_trace__service__pb2.StreamTraceRequest.FromString,
+                    response_serializer=toolcell_dot_v1_dot_trace__service__pb2.StreamTraceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -147,6 +171,33 @@ class TraceService(object):
             '/toolcell.v1.TraceService/ListInvocations',
             toolcell_dot_v1_dot_trace__service__pb2.ListInvocationsRequest.SerializeToString,
             toolcell_dot_v1_dot_trace__service__pb2.ListInvocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTrace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/toolcell.v1.TraceService/StreamTrace',
+            toolcell_dot_v1_dot_trace__service__pb2.StreamTraceRequest.SerializeToString,
+            toolcell_dot_v1_dot_trace__service__pb2.StreamTraceResponse.FromString,
             options,
             channel_credentials,
             insecure,

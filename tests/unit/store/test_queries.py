@@ -10,13 +10,15 @@ import sqlite_utils
 import toolcell.store
 from toolcell.model.span import State
 from toolcell.store import jobs
+from toolcell.store.happenings import EventFilter
+from toolcell.store.history import select as select_events
 from toolcell.store.interface import JobFilter, TraceFilter
 from toolcell.store.migrations import MIGRATIONS
 from toolcell.store.queries import STATEMENTS, parse
 from toolcell.store.traces import SELECTION
 
 ROOM = Path(toolcell.store.__file__).parent
-BARE = {"joins": "", "conditions": "1 = 1", "columns": "*"}
+BARE = {"joins": "", "conditions": "1 = 1", "columns": "*", "tables": "event CROSS JOIN invocation"}
 CURSORS = {"page_invocations": "invocation.invocation_id", "page_jobs": "job.job_id"}
 
 
@@ -74,6 +76,27 @@ def test_a_page_walks_an_index_and_sorts_nothing(
     plan = explain(connection, STATEMENTS["page_invocations"].format(**parts))
     assert index in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "first"),
+    [
+        (EventFilter(), "SEARCH event USING INTEGER PRIMARY KEY"),
+        (EventFilter(tool="x", caller="y", only_failed=True), "SEARCH event USING INTEGER PRIMARY KEY"),
+        (EventFilter(labels={"x": "y"}), "SEARCH event USING INTEGER PRIMARY KEY"),
+        (EventFilter(invocation_id="x"), "sqlite_autoindex_invocation_1"),
+        (EventFilter(trace_id="x", caller="y"), "invocation_by_trace"),
+        (EventFilter(tool_call_id="x"), "invocation_by_tool_call"),
+        (EventFilter(job_id="x"), "invocation_by_job"),
+    ],
+)
+def test_the_stream_walks_its_events_or_those_of_a_few_invocations(
+    connection: sqlite3.Connection, chosen: EventFilter, first: str
+) -> None:
+    _, parts = select_events(chosen)
+    plan = explain(connection, STATEMENTS["stream_events"].format(**parts))
+    assert first in plan[0]
+    assert not any(step.startswith("SCAN") for step in plan)
 
 
 @pytest.mark.parametrize(

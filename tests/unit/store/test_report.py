@@ -20,7 +20,7 @@ async def test_a_running_store_is_reported_and_not_disturbed(tmp_path: Path) -> 
     await store.tokens.add(token())
     told = report(tmp_path)
     assert told.path == tmp_path / "toolcell.db"
-    assert told.schema == "m0002_jobs"
+    assert told.schema == "m0003_stream"
     assert told.sqlite_version == sqlite3.sqlite_version
     assert told.size_bytes > 4096
     await store.tokens.revoke("tok_1", 1)
@@ -32,7 +32,7 @@ async def test_a_closed_store_is_reported_and_nothing_is_left_behind(tmp_path: P
     before = names(tmp_path)
     told = report(tmp_path)
     assert told.size_bytes > 4096
-    assert told.schema == "m0002_jobs"
+    assert told.schema == "m0003_stream"
     assert names(tmp_path) == before
 
 

@@ -18,6 +18,7 @@ GROUPS = {
     "/toolcell.v1.ToolService/Invoke": "invoke",
     "/toolcell.v1.TraceService/GetInvocation": "traces",
     "/toolcell.v1.TraceService/ListInvocations": "traces",
+    "/toolcell.v1.TraceService/StreamTrace": "traces",
     "/toolcell.v1.AdminService/CreateToken": "admin",
     "/toolcell.v1.AdminService/ListTokens": "admin",
     "/toolcell.v1.AdminService/RevokeToken": "admin",

@@ -16,7 +16,7 @@ from toolcell.transports.grpc import reflection
 
 STABLE, ALPHA = "grpc.reflection.v1", "grpc.reflection.v1alpha"
 OWN = {
-    "toolcell.v1.ToolService", "toolcell.v1.TraceService", "toolcell.v1.AdminService",
+    *(f"toolcell.v1.{kind}Service" for kind in ("Tool", "Job", "Trace", "Admin")),
     "grpc.health.v1.Health", f"{STABLE}.ServerReflection", f"{ALPHA}.ServerReflection",
 }  # fmt: skip
 SHARED = """syntax = "proto3";

@@ -47,6 +47,16 @@ class TraceServiceStub:
 
     Fails with PAGE_TOKEN_INVALID or REQUEST_INVALID.
     """
+    StreamTrace: _grpc.UnaryStreamMultiCallable[_trace_service_pb2.StreamTraceRequest, _trace_service_pb2.StreamTraceResponse]
+    """Streams events as they happen, of every invocation this caller may see and the filter matches, each exactly once.
+
+    The stream replays from the cursor and then follows. The first message comes at once and has no events. A stream
+    that ends, also with the server, is resumed from the last cursor without gap or duplicate. A client may be as slow
+    as it likes: it holds up nobody, and what it has missed it gets later, or told as a gap.
+
+    Fails with CURSOR_INVALID, REQUEST_INVALID, SERVER_OVERLOADED (too many streams), SERVER_DRAINING (resume with the
+    next server), STORE_UNAVAILABLE, and when the token is revoked or expires meanwhile.
+    """
 
 @_typing.type_check_only
 class TraceServiceAsyncStub(TraceServiceStub):
@@ -66,6 +76,16 @@ class TraceServiceAsyncStub(TraceServiceStub):
     """Lists invocations, newest first, without their events.
 
     Fails with PAGE_TOKEN_INVALID or REQUEST_INVALID.
+    """
+    StreamTrace: _aio.UnaryStreamMultiCallable[_trace_service_pb2.StreamTraceRequest, _trace_service_pb2.StreamTraceResponse]  # type: ignore[assignment]
+    """Streams events as they happen, of every invocation this caller may see and the filter matches, each exactly once.
+
+    The stream replays from the cursor and then follows. The first message comes at once and has no events. A stream
+    that ends, also with the server, is resumed from the last cursor without gap or duplicate. A client may be as slow
+    as it likes: it holds up nobody, and what it has missed it gets later, or told as a gap.
+
+    Fails with CURSOR_INVALID, REQUEST_INVALID, SERVER_OVERLOADED (too many streams), SERVER_DRAINING (resume with the
+    next server), STORE_UNAVAILABLE, and when the token is revoked or expires meanwhile.
     """
 
 class TraceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +115,22 @@ class TraceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists invocations, newest first, without their events.
 
         Fails with PAGE_TOKEN_INVALID or REQUEST_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamTrace(
+        self,
+        request: _trace_service_pb2.StreamTraceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_trace_service_pb2.StreamTraceResponse], _abc.AsyncIterator[_trace_service_pb2.StreamTraceResponse]]:
+        """Streams events as they happen, of every invocation this caller may see and the filter matches, each exactly once.
+
+        The stream replays from the cursor and then follows. The first message comes at once and has no events. A stream
+        that ends, also with the server, is resumed from the last cursor without gap or duplicate. A client may be as slow
+        as it likes: it holds up nobody, and what it has missed it gets later, or told as a gap.
+
+        Fails with CURSOR_INVALID, REQUEST_INVALID, SERVER_OVERLOADED (too many streams), SERVER_DRAINING (resume with the
+        next server), STORE_UNAVAILABLE, and when the token is revoked or expires meanwhile.
         """
 
 def add_TraceServiceServicer_to_server(servicer: TraceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -134,8 +134,9 @@ class MessageShape:
         if not isinstance(value, dict):
             raise Reject("WRONG_TYPE", "must be an object")
         if self._fields is None:
-            self._fields, self._foreign = self._shapes.fields(self._descriptor)
-            self._names = frozenset(field.name for field in self._fields)
+            fields, self._foreign = self._shapes.fields(self._descriptor)
+            self._names = frozenset(field.name for field in fields)
+            self._fields = fields  # last: another thread may be reading too
         walk.enter()
         walk.hold(len(value))
         is_canonical = value.keys() <= self._names and type(value) is not Doubled

@@ -4,9 +4,9 @@ from typing import Final
 
 from sqlite_utils import Migrations
 
-from toolcell.store.migrations import m0001_tokens_and_traces, m0002_jobs
+from toolcell.store.migrations import m0001_tokens_and_traces, m0002_jobs, m0003_stream
 
-_STEPS: Final = (m0001_tokens_and_traces, m0002_jobs)
+_STEPS: Final = (m0001_tokens_and_traces, m0002_jobs, m0003_stream)
 
 NAMES: Final = tuple(step.__name__.rpartition(".")[2] for step in _STEPS)
 MIGRATIONS: Final = Migrations("toolcell")

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -24,6 +24,7 @@ BODY_SECONDS: Final = 30.0
 _LATE: Final = "the request's message did not come in time"
 _NEAR_CHARS: Final = 200
 
+T = TypeVar("T")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Answer = Callable[[Context], Awaitable[bytes]]
 """Takes an RPC and returns the bytes of its answer; raises ToolcellError to refuse."""
@@ -155,10 +156,12 @@ def current_task() -> asyncio.Task[Any]:
     return task
 
 
-def guarded(answer: Answer, traffic: Traffic, log: Log) -> Callable[[object, Context], Awaitable[bytes]]:
+def guarded(
+    answer: Callable[[Context], Awaitable[T]], traffic: Traffic, log: Log
+) -> Callable[[object, Context], Awaitable[T]]:
     """Returns a handler: counts the RPC, and turns whatever is raised into a status that has a reason."""
 
-    async def handle(_: object, context: Context) -> bytes:
+    async def handle(_: object, context: Context) -> T:
         task = current_task()
         try:
             traffic.enter(task)

@@ -20,9 +20,9 @@ class ListenError(OSError):
 class Listen:
     """How to listen: `HOST:PORT` (port 0 = any), PEM files for TLS, and for mTLS the CA of the clients.
 
-    `message_bytes` bounds a request and `calls` how many are in flight. Plaintext off loopback needs
-    `insecure`: a token would cross the network readable. `reflection` says who may read the contracts: `open`
-    (everybody), `token` (callers, what they are granted) or `off`.
+    `message_bytes` bounds a request, `calls` how many are in flight and `streams` how many follow events.
+    Plaintext off loopback needs `insecure`: a token would cross the network readable. `reflection` says who
+    may read the contracts: `open` (everybody), `token` (callers, what they are granted) or `off`.
     """
 
     address: str
@@ -31,6 +31,7 @@ class Listen:
     client_ca: Path | None = None
     message_bytes: int = 4 * MIB
     calls: int = 1000
+    streams: int = 500
     insecure: bool = False
     reflection: str = "token"
 

@@ -14,6 +14,7 @@ from toolcell.transports.grpc.native import Native
 from toolcell.transports.grpc.reflection import Reflection
 from toolcell.transports.grpc.services import Services
 from toolcell.transports.grpc.sight import OFF, Sight
+from toolcell.transports.grpc.streams import Streams
 from toolcell.transports.grpc.tools import Tools
 from toolcell.transports.grpc.traces import Traces
 from toolcell.transports.grpc.traffic import Traffic
@@ -26,6 +27,7 @@ class GrpcServer:
 
     def __init__(self, services: Services, listen: Listen) -> None:
         self._traffic = Traffic(listen.calls, "requests (`grpc.calls`)")
+        self._streams = Streams(services, self._traffic, listen.streams, listen.message_bytes)
         sight = Sight(services.gate, listen.reflection)
         self._health = Health(services, sight)
         self._reflection = None if sight.mode == OFF else Reflection(services, sight)
@@ -44,11 +46,12 @@ class GrpcServer:
     async def drain(self, grace_seconds: float) -> None:
         """Shuts down: health says NOT_SERVING, new Invokes are refused, others have the grace to finish.
 
-        What is not finished then is cancelled: its handler is killed, its caller told. May be called again
-        meanwhile, with a shorter grace.
+        What is not finished then is cancelled: its handler is killed, its caller told. Streams end last. May
+        be called again meanwhile, with a shorter grace.
         """
         self._health.drain()
         await self._traffic.drain(grace_seconds)
+        await self._streams.drain()  # after the calls, so that streams tell how those ended
         if self._closing is None:
             self._closing = asyncio.create_task(self._acceptor.close())
         await asyncio.shield(self._closing)
@@ -60,6 +63,7 @@ class GrpcServer:
         doors.add_door(START, jobs.start)
         for room in (Tools(services), Manifest(services), jobs, Traces(services), Admin(services)):
             doors.add_methods(room.methods())
+        self._streams.serve(doors)
         Native(services, self._traffic, message_bytes).serve(doors)
         self._health.serve(doors)
         if self._reflection is not None:

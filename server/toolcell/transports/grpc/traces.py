@@ -38,15 +38,15 @@ class Traces:
 
     async def get(self, caller: Caller, request: v1.GetInvocationRequest) -> bytes:
         """Answers GetInvocation; another caller's record is not found, like one that does not exist."""
-        invocation_id = request.invocation_id
-        requests.require(_id("invocation_id", invocation_id))
-        found = await self._traces.get(invocation_id)
+        wanted = request.invocation_id
+        requests.require(invocation_id("invocation_id", wanted))
+        found = await self._traces.get(wanted)
         owner = visible(caller, "")
         if found is None or owner not in ("", found[0].caller):
             raise InvocationNotFound(
-                f"There is no invocation {invocation_id} that this token may see. `toolcell runs` lists "
+                f"There is no invocation {wanted} that this token may see. `toolcell runs` lists "
                 "those it may.",
-                invocation_id=invocation_id,
+                invocation_id=wanted,
             )
         record, events = found
         response = v1.GetInvocationResponse(invocation=messages.invocation_message(record))
@@ -89,7 +89,7 @@ def _filter(caller: Caller, wanted: v1.InvocationFilter) -> TraceFilter:
         requests.text("filter.tool", wanted.tool, requests.NAME_LENGTH),
         requests.text("filter.caller", wanted.caller, requests.NAME_LENGTH),
         requests.text("filter.tool_call_id", wanted.tool_call_id),
-        _trace_id("filter.trace_id", wanted.trace_id),
+        trace_id("filter.trace_id", wanted.trace_id),
         requests.state("filter.state", wanted.state),
         requests.job_id("filter.job_id", wanted.job_id) if wanted.job_id else iter(()),
         requests.labels("filter.labels", wanted.labels),
@@ -107,14 +107,16 @@ def _filter(caller: Caller, wanted: v1.InvocationFilter) -> TraceFilter:
     )
 
 
-def _id(field: str, value: str) -> requests.Violations:
-    if not _ID.fullmatch(value):
+def invocation_id(field: str, value: str, *, is_optional: bool = False) -> requests.Violations:
+    """Wants an invocation's id."""
+    if not _ID.fullmatch(value) and not (is_optional and not value):
         yield Violation(
             field, "must be an invocation's id: `inv_` and 26 letters and digits", "string.pattern"
         )
 
 
-def _trace_id(field: str, value: str) -> requests.Violations:
+def trace_id(field: str, value: str) -> requests.Violations:
+    """Wants a W3C trace id, or nothing."""
     if value and not _TRACE_ID.fullmatch(value):
         yield Violation(field, "must be a W3C trace id: 32 lower-case hex digits", "string.pattern")
 
