@@ -81,10 +81,6 @@ class Server:
         self._process.wait()
         self._ready.set()
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def line_with(self, text: str, after: int = 0) -> str:
         """Waits until the server printed a line with a text, beyond its first `after` lines; returns it."""
         found: list[str] = []
