@@ -149,7 +149,7 @@ def test_every_method_says_its_idempotency(workspace: Path) -> None:
     assert silent_methods(image()) == []
     path = workspace / "protos/toolcell/v1/tool_service.proto"
     path.write_text(path.read_text().replace("option idempotency_level = IDEMPOTENCY_UNKNOWN;", ""))
-    assert silent_methods(image(folder=workspace)) == ["Invoke"]
+    assert silent_methods(image(folder=workspace)) == ["Invoke", "RunToolCalls"]
 
 
 def test_every_reason_a_comment_names_exists(workspace: Path) -> None:

@@ -30,6 +30,7 @@ def test_the_top_level_is_fixed() -> None:
         "dev",
         "pyproject.toml",
         "requirements.lock",
+        "toolcell.lock",
         ".gitignore",
     }
     assert top <= folders | plain

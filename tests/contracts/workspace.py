@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolcell.contracts.catalog import Catalog, Snapshot
+from toolcell.contracts.catalog import Catalog, Problem, Snapshot
 from toolcell.contracts.contract import Contract
 from toolcell.model.errors import InputInvalid, Violation
 from toolcell.model.tool import Cause
@@ -73,3 +73,11 @@ def causes(snapshot: Snapshot) -> dict[str, Cause | None]:
     """Returns why each tool is unavailable, None for those that are not."""
     tools = (entry.tool for entry in snapshot.entries.values())
     return {tool.name: tool.unavailable.cause if tool.unavailable else None for tool in tools}
+
+
+def problem(snapshot: Snapshot, tool: str) -> Problem:
+    """Returns the one problem of a tool, "" for that of a file; it has a place and a remedy."""
+    [found] = [problem for problem in snapshot.problems if problem.tool == tool]
+    assert not found.where.startswith("/")
+    assert found.remedy
+    return found

@@ -5,18 +5,21 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from tests.unit.cells.toolmaker import Trial, make_tool
+import pytest
+
+from tests.unit.cells.toolmaker import Trial
+from toolcell.cells.containment.syscalls import numbers
 from toolcell.cells.pool import Cells, Request
 from toolcell.model.errors import Reason
 from toolcell.model.span import EventKind
+from toolcell.model.tool import Tool
 
 ESCAPED = "escaped"
 
-PRELUDE = """
+HANDLER = """
 import ctypes, os, signal, socket, struct, sys, time
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -24,7 +27,6 @@ libc.syscall.restype = ctypes.c_long
 
 def handler(arguments, cell):
     nr = arguments["numbers"]
-    world = arguments["world"]
 
     def syscall(name, *values):
         passed = [ctypes.c_long(value) if isinstance(value, int) else value for value in values]
@@ -33,7 +35,30 @@ def handler(arguments, cell):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return result
 
+    exec(arguments["attack"], globals())
+    return attack(arguments["world"], nr, syscall)
 """
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tool whose handler does what its arguments say, the cells it runs in, and the world it finds."""
+
+    cells: Cells
+    tool: Tool
+    world: Mapping[str, Any]
+
+    async def run(self, body: str) -> Trial:
+        """Has a cell run the body of a function, which has `world`, `nr` and `syscall`."""
+        source = f"def attack(world, nr, syscall):\n{indent(body.strip(), '    ')}\n    return {ESCAPED!r}\n"
+        ast.parse(source)
+        events: list[tuple[EventKind, Mapping[str, Any]]] = []
+        told = {"attack": source, "numbers": numbers(), "world": self.world}
+        request = Request("inv_attack", "", 1, json.dumps(told))
+        reply = await self.cells.run(
+            self.tool, request, time.monotonic() + 20, lambda kind, told: events.append((kind, told))
+        )
+        return Trial(reply, events)
 
 
 @dataclass(frozen=True)
@@ -41,7 +66,7 @@ class Attack:
     """A handler's body that returns when it got through.
 
     `raises` names the exception that must stop it, `kills` says that the kernel must, `reason` is any other.
-    `works` says that it gets through where nothing confines it.
+    `works` says that it gets through where nothing confines it, `as_root` that only root gets through there.
     """
 
     body: str
@@ -49,18 +74,7 @@ class Attack:
     kills: bool = False
     reason: Reason = Reason.HANDLER_CRASHED
     works: bool = False
-
-    async def run(self, cells: Cells, directory: Path, world: Mapping[str, Any]) -> Trial:
-        """Makes a tool of the attack and calls it once."""
-        source = f"{PRELUDE}{indent(self.body.strip(), '    ')}\n    return {ESCAPED!r}\n"
-        ast.parse(source)
-        tool = make_tool(directory, source)
-        events: list[tuple[EventKind, Mapping[str, Any]]] = []
-        request = Request("inv_attack", "", 1, json.dumps(world))
-        deadline = time.monotonic() + 20
-        return Trial(
-            await cells.run(tool, request, deadline, lambda kind, body: events.append((kind, body))), events
-        )
+    as_root: bool = False
 
     def judge(self, trial: Trial) -> None:
         """Fails unless the attack was blocked and the trace says so."""
@@ -73,14 +87,15 @@ class Attack:
             assert not self.raises or exception["type"] == self.raises, exception
 
 
-Test = Callable[[Cells, Path, Mapping[str, Any]], Awaitable[None]]
+Test = Callable[[Target], Awaitable[None]]
 
 
 def blocked(attack: Attack) -> Test:
-    """Returns the test that an attack is blocked and recorded at each Landlock ABI of `cells`."""
+    """Returns the test that an attack is blocked and recorded at each Landlock ABI of `confined`."""
 
-    async def test(cells: Cells, tmp_path: Path, world: Mapping[str, Any]) -> None:
-        attack.judge(await attack.run(cells, tmp_path / "attack", world))
+    @pytest.mark.asyncio(loop_scope="session")
+    async def test(confined: Target) -> None:
+        attack.judge(await confined.run(attack.body))
 
     test.attack = attack  # type: ignore[attr-defined]  # for the run without confinement
     return test

@@ -10,21 +10,41 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from tests.escape.attack import HANDLER, Target
+from tests.unit.cells.toolmaker import make_tool
 from toolcell.cells import pool
-from toolcell.cells.containment.syscalls import numbers
 from toolcell.cells.pool import Cells
 from toolcell.model.clock import SystemClock
 
 NEWEST = None
 
 
-@pytest.fixture(params=[1, 2, 3, NEWEST], ids=lambda abi: f"abi-{abi or 'newest'}")
-async def cells(request: pytest.FixtureRequest) -> AsyncIterator[Cells]:
-    """Cells confined with one Landlock ABI: 1 and 2 as on Linux 5.13 to 6.1, 3 as on 6.2, this kernel's."""
-    made = Cells(clock=SystemClock(), level=2, landlock_abi=request.param)
-    yield made
-    await made.close()
+@pytest_asyncio.fixture(
+    scope="session",
+    loop_scope="session",
+    params=[1, 2, 3, NEWEST],
+    ids=lambda abi: f"abi-{abi or 'newest'}",
+)
+async def confined(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    neighbour: tuple[int, Path],
+    listeners: dict[str, Any],
+) -> AsyncIterator[Target]:
+    """A tool confined with one Landlock ABI: 1 and 2 as on Linux 5.13 to 6.1, 3 as on 6.2, this kernel's.
+
+    Every attack has a cell of its own, and they share the zygote, which outlives them all.
+    """
+    cells = Cells(clock=SystemClock(), level=2, landlock_abi=request.param)
+    directory = tmp_path_factory.mktemp("confined") / "attack"
+    tool = make_tool(directory, HANDLER, warm=4)
+    target = Target(cells, tool, a_world(directory, neighbour, listeners))
+    zygote = await target.run("return os.getppid()")
+    yield target
+    assert (await target.run("return os.getppid()")).reply.value == zygote.reply.value
+    await cells.close()
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +77,7 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def listeners() -> Iterator[dict[str, Any]]:
     """A TCP port, a stream and a datagram socket with a path, and one with an abstract name."""
     with tempfile.TemporaryDirectory(prefix="w") as directory:
@@ -74,25 +94,21 @@ def listeners() -> Iterator[dict[str, Any]]:
             listener.close()
 
 
-@pytest.fixture
-def world(tmp_path: Path, neighbour: tuple[int, Path], listeners: dict[str, Any]) -> dict[str, Any]:
-    """What an attack's arguments tell it: numbers of system calls, processes, files, sockets."""
-    secret = tmp_path / "secret.txt"
+def a_world(directory: Path, neighbour: tuple[int, Path], listeners: dict[str, Any]) -> dict[str, Any]:
+    """Fills a tool's directory, and returns what attacks are told: processes, files, sockets."""
+    secret = directory.parent / "secret.txt"
     secret.write_text("s3cret")
-    here = tmp_path / "attack"
-    here.mkdir()
-    (here / "link").symlink_to(secret)
-    (here / "data").mkdir()
-    (here / "data" / "rows.txt").write_text("rows")
-    (here / "cell.toml").write_text("")
-    found = {
+    (directory / "link").symlink_to(secret)
+    (directory / "data").mkdir()
+    (directory / "data" / "rows.txt").write_text("rows")
+    (directory / "cell.toml").write_text("")
+    return {
         "server": os.getpid(),
         "neighbour": neighbour[0],
         "secret": str(secret),
-        "directory": str(here),
+        "directory": str(directory),
         "neighbour_code": str(neighbour[1]),
         "server_code": pool.__file__,
         "machine": os.uname().machine,
         **listeners,
     }
-    return {"numbers": numbers(), "world": found}

@@ -64,6 +64,40 @@ def test_every_recorded_call_is_answered_with_what_a_model_can_act_on(server: Se
     assert json.loads(grace)["customers"][0]["name"] == "Grace Hopper"
 
 
+def test_anthropic_s_turns_are_answered_with_one_user_message_each(server: Server) -> None:
+    recorded = RECORDED.with_name("anthropic.jsonl")
+    done = replay(server, str(recorded))
+    assert done.returncode == 0, done.stderr
+    turns = [json.loads(line)["content"] for line in recorded.read_text().splitlines()]
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {answer["role"] for answer in answers} == {"user"}
+    asked = [[block["id"] for block in turn if block["type"] == "tool_use"] for turn in turns]
+    assert [[block["tool_use_id"] for block in answer["content"]] for answer in answers] == asked
+    told = [block for answer in answers for block in answer["content"]]
+    wrong = [block["content"] for block in told if block.get("is_error")]
+    assert len(wrong) == 4
+    assert wrong[0].startswith("Arguments rejected: ")
+    assert wrong[1].startswith("There is no tool find_customer. Available: ")
+    assert wrong[2] == "no service to KP; ask for another destination"
+    assert json.loads(told[0]["content"])["customers"][0]["customer_id"] == "cus_0001"
+    assert "the model made up find_customer" in done.stderr.splitlines()
+    assert "the model sees search_customer(query)" in done.stderr.splitlines()
+
+
+def test_gemini_s_turns_are_answered_with_one_content_each(server: Server) -> None:
+    recorded = RECORDED.with_name("gemini.jsonl")
+    done = replay(server, str(recorded))
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    parts = [part["functionResponse"] for answer in answers for part in answer["parts"]]
+    turns = [json.loads(line)["parts"] for line in recorded.read_text().splitlines()]
+    asked = [part["functionCall"]["name"] for turn in turns for part in turn if "functionCall" in part]
+    assert [part["name"] for part in parts] == asked
+    assert all(set(part["response"]) in ({"output"}, {"error"}) for part in parts)
+    assert parts[0]["response"]["output"]["customers"][0]["customer_id"] == "cus_0001"
+    assert sum("error" in part["response"] for part in parts) == 4
+
+
 def test_it_says_what_the_model_sees_and_what_it_made_up(server: Server) -> None:
     said = replay(server).stderr.splitlines()
     assert "the model sees search_customer(query)" in said

@@ -58,6 +58,16 @@ def test_the_manifest_is_what_a_provider_takes(server: Server) -> None:
     assert one == tools[1]
     assert json.loads(server.output("manifest"))
     assert len(json.loads(server.output("manifest", "--json"))["verdicts"]) == 3
+    assert len(server.output("manifest", "--compact")) < len(server.output("manifest"))
+
+
+def test_what_each_tool_costs_is_listed(server: Server) -> None:
+    header, *rows = server.output("manifest", "--dialect", "anthropic", "--stats").splitlines()
+    assert header.split() == ["NAME", "BYTES", "ABOUT", "TOKENS"]
+    cells = [row.replace(",", "").split() for row in rows]
+    assert [name for name, *_ in cells] == ["enrich_customer", "quote_shipping", "search_customer", "all"]
+    assert sum(int(size) for _, size, _ in cells[:-1]) == int(cells[-1][1])
+    assert all(int(tokens) == -(-int(size) // 4) for _, size, tokens in cells)
 
 
 def test_an_unknown_dialect_is_refused_with_those_there_are(server: Server) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from toolcell.cells.cell import Cell, CellLostError
+from toolcell.cells.demise import Why, ZygoteEndedError
 from toolcell.cells.ending import Ending
 from toolcell.cells.faults import judge
 from toolcell.cells.refusals import no_process, still_starting, told, unavailable
 from toolcell.cells.relay import Emit, Relay
 from toolcell.cells.setup import setup
-from toolcell.cells.zygote import Owner, Why, Zygote, ZygoteEndedError
+from toolcell.cells.zygote import Owner, Zygote
 from toolcell.model.clock import Clock
 from toolcell.model.errors import HandlerFault, ServerDraining, ServerOverloaded, ToolUnavailable
 from toolcell.model.span import Usage
@@ -184,7 +185,7 @@ class Cells:
             try:
                 cell = await zygote.lend(deadline - self._clock.monotonic())
             except TimeoutError:
-                raise self._still_starting(tool) from None
+                raise self._late(tool) from None
             except ZygoteEndedError:
                 continue  # the next look finds another zygote, or why there is none
             except OSError as error:
@@ -204,7 +205,7 @@ class Cells:
                 async with asyncio.timeout(None if deadline is None else deadline - self._clock.monotonic()):
                     await asyncio.shield(zygote.started)
             except TimeoutError:
-                raise self._still_starting(tool) from None
+                raise self._late(tool) from None
             except ZygoteEndedError as error:
                 if error.why in (Why.THREADED, Why.RETIRED):
                     continue  # there is, or will be, another one
@@ -270,14 +271,9 @@ class Cells:
         else:
             zygote.end(ZygoteEndedError(Why.RETIRED, "nobody called it"))
 
-    def _still_starting(self, tool: Tool) -> ToolUnavailable | ServerOverloaded:
-        """Makes the refusal of a call whose time was up before a cell was ready: nobody's fault.
-
-        Unless the last start failed and this is only the next try: then the caller should hear of the tool.
-        """
-        if broken := self._broken.get((tool.name, tool.revision)):
-            return unavailable(tool, broken.error)
-        return still_starting(tool)
+    def _late(self, tool: Tool) -> ToolUnavailable | ServerOverloaded:
+        broken = self._broken.get((tool.name, tool.revision))
+        return still_starting(tool, broken.error if broken else None)
 
 
 def _call(request: Request, seconds: float, output_limit: int) -> bytes:

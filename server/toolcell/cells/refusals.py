@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from toolcell.cells.zygote import Why, ZygoteEndedError
+from toolcell.cells.demise import Why, ZygoteEndedError
 from toolcell.model.errors import ServerOverloaded, ToolUnavailable
 from toolcell.model.tool import Cause, Tool, Unavailable
 
@@ -31,8 +31,14 @@ def told(tool: Tool, refusal: ToolUnavailable) -> Unavailable:
     return Unavailable(cause, error.reason, f"{tool.place}/{error.where}", f"{remedy}, then reload.")
 
 
-def still_starting(tool: Tool) -> ServerOverloaded:
-    """Makes the refusal of a call whose time was up before a cell was ready."""
+def still_starting(tool: Tool, last: ZygoteEndedError | None) -> ToolUnavailable | ServerOverloaded:
+    """Makes the refusal of a call whose time was up before a cell was ready.
+
+    That is nobody's fault and says nothing of the tool, unless its `last` start failed and this is only the
+    next try: then the tool is what the caller should hear of.
+    """
+    if last:
+        return unavailable(tool, last)
     said = f"{tool.name} was still starting when the call's time was up; nothing was run. Call it again."
     return ServerOverloaded(said, retry_after=_RETRY_SECONDS)
 

@@ -27,11 +27,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from toolcell.cells.cell import Cell, Keeper
 from toolcell.cells.control import Control, Listener
+from toolcell.cells.demise import Why, ZygoteEndedError, import_failed
 from toolcell.cells.ending import Ending, How
 from toolcell.cells.process import ForeignProcessError, Process
 from toolcell.model.span import Usage
@@ -44,26 +44,6 @@ START_SECONDS: Final = 10.0
 _ORDERS_AT_ONCE: Final = 16
 _LOST_IN_A_ROW: Final = 3
 _UNREAPED: Final = 1024
-
-
-class Why(StrEnum):
-    """What kind of end a zygote came to; only IMPORT and BROKEN are somebody's fault."""
-
-    IMPORT = "import"  # the handler does not import
-    BROKEN = "broken"  # it died or lied before it was of use
-    THREADED = "threaded"  # the handler must be imported in each cell instead
-    RETIRED = "retired"  # nobody needs it
-
-
-class ZygoteEndedError(Exception):
-    """The zygote is gone; nothing was run. `reason` is for the operator, `stack` and `where` may be empty."""
-
-    def __init__(self, why: Why, reason: str, stack: str = "", where: str = "") -> None:
-        super().__init__(reason)
-        self.why = why
-        self.reason = reason
-        self.stack = stack
-        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +177,7 @@ class Zygote:
 
     def _on_lost(self, last: Frame | str) -> None:
         if isinstance(last, Frame):
-            self.end(_import_failed(last))
+            self.end(import_failed(last))
             return
         self._lost += 1
         if self._lost >= _LOST_IN_A_ROW:
@@ -227,7 +207,7 @@ class Zygote:
             case "threaded":
                 self.end(ZygoteEndedError(Why.THREADED, "importing the handler started threads"))
             case "import_failed":
-                self.end(_import_failed(frame))
+                self.end(import_failed(frame))
             case "launch_failed":
                 self.end(
                     ZygoteEndedError(
@@ -306,9 +286,3 @@ class Zygote:
     def _on_death(self, how: str) -> None:
         why = Why.RETIRED if self._has_lent else Why.BROKEN if self.started.done() else Why.IMPORT
         self.end(ZygoteEndedError(why, f"its process ended: {how}"))
-
-
-def _import_failed(frame: Frame) -> ZygoteEndedError:
-    fields = frame.fields
-    said, where = f"{fields['type']}: {fields['message']}", fields["where"][:200]
-    return ZygoteEndedError(Why.IMPORT, said, fields["stack"], where)

@@ -28,6 +28,7 @@ VERBS = {
     "trace": "records",
     "tail": "tail",
     "token": "tokens",
+    "check": "contracts",
     "db": "db",
     "doctor": "doctor",
     "completion": "completion",

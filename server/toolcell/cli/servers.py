@@ -91,10 +91,10 @@ def settings_of(file: str | None, flags: Mapping[str, Any], *, is_dev: bool) -> 
 
 
 def _run(settings: "Config", *, is_ephemeral: bool) -> None:
-    from toolcell import app
+    from toolcell import app, rooms
 
     try:
         app.run(settings, is_ephemeral=is_ephemeral)
-    except app.StartError as error:
+    except rooms.StartError as error:
         hint = "`toolcell doctor` looks at everything a server needs"
         raise CommandError(str(error), exit_code=EXITS["server unreachable"], hint=hint) from None

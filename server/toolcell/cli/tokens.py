@@ -130,14 +130,14 @@ def _offline(
     note: str,
     ttl: float | None,
 ) -> str:
-    from toolcell import app
+    from toolcell import app, rooms
     from toolcell.model.caller import Grants
     from toolcell.model.errors import CallerFault, PlatformFault
 
     grants = Grants(frozenset(groups), tools)
     try:
         return app.create_token_offline(directory, caller, grants, note=note, ttl_seconds=ttl)
-    except app.StartError as error:
+    except rooms.StartError as error:
         hint = "while a server runs, leave --state away and ask the server"
         raise CommandError(str(error), exit_code=EXITS["usage"], hint=hint) from None
     except PlatformFault as error:

@@ -12,6 +12,23 @@ from toolcell.cli.options import as_data, json_option, show_json, word_of
 from toolcell.cli.session import Session
 from toolcell.cli.text import lines, paint, plain, pretty, size, span, table
 
+DIALECTS = (
+    "json",
+    "mcp",
+    "openai-chat",
+    "openai-chat-strict",
+    "openai-responses",
+    "openai-responses-strict",
+    "anthropic",
+    "anthropic-strict",
+    "gemini",
+    "gemini-schema",
+)
+"""What help names; the server decides, and may know more."""
+
+BYTES_PER_TOKEN = 4
+"""Of JSON and English, a rule of thumb."""
+
 
 @click.command
 @click.argument("name", required=False, shell_complete=tool_names)
@@ -45,33 +62,49 @@ def tools(session: Session, name: str | None) -> None:
     "--format",
     default="json",
     show_default=True,
-    help="Whose form: json, openai-chat (or openai).",
+    help=f"Whose form: {', '.join(DIALECTS)}; openai means openai-chat.",
+)
+@click.option("--compact", is_flag=True, help="Leave out what a model can do without.")
+@click.option(
+    "--stats", is_flag=True, help="Print the bytes of each tool, and about how many tokens they are."
 )
 @json_option
 @click.pass_obj
-def manifest(session: Session, names: tuple[str, ...], dialect: str) -> None:
+def manifest(session: Session, names: tuple[str, ...], dialect: str, compact: bool, stats: bool) -> None:
     """Prints the tools in a provider's own form.
 
     It is ready to send to a model.
-    stderr names the tools that had to be simplified or left out, and why.
+    stderr names the tools that had to be simplified or left out and why, and the
+    provider's limits that a request with all of them would exceed.
     """
     from toolcell.cli.client import Client
     from toolcell.v1 import tool_service_pb2
 
-    request = tool_service_pb2.GetManifestRequest(dialect=dialect, tools=names)
+    request = tool_service_pb2.GetManifestRequest(dialect=dialect, tools=names, compact=compact)
     with Client(session) as client:
         pages = list(client.pages(client.tools.GetManifest, request))
     text = "[" + ",".join(inner for page in pages if (inner := page.manifest_json[1:-1])) + "]"
     verdicts = [verdict for page in pages for verdict in page.verdicts]
     if session.as_json:
-        show_json({"manifest_json": text, "verdicts": [as_data(verdict) for verdict in verdicts]})
+        show_json(
+            {
+                "manifest_json": text,
+                "verdicts": [as_data(verdict) for verdict in verdicts],
+                "limits": list(pages[0].limits),
+            }
+        )
         return
-    click.echo(pretty(json.loads(text)) if sys.stdout.isatty() else text)
+    if stats:
+        click.echo(_stats(json.loads(text)))
+    else:
+        click.echo(pretty(json.loads(text)) if sys.stdout.isatty() else text)
     for verdict in verdicts:
         if verdict.fit != tool_service_pb2.MANIFEST_FIT_OK:
             fit = word_of(tool_service_pb2.ManifestFit, verdict.fit, "MANIFEST_FIT_")
             words = fit.lower().replace("_", " ")
-            click.echo(f"{plain(verdict.tool)}: {words}: {plain(' '.join(verdict.notes))}", err=True)
+            click.echo(f"{plain(verdict.tool)}: {words}: {plain('; '.join(verdict.notes))}", err=True)
+    for sentence in pages[0].limits:
+        click.echo(plain(sentence), err=True)
 
 
 @click.command
@@ -102,6 +135,20 @@ def reload(session: Session) -> int:
             served = f" Revision {problem.served_revision} is served." if problem.served_revision else ""
             click.echo(plain(f"         {problem.remedy}{served}"), err=True)
     return EXITS["tool failed"] if answer.problems else EXITS["ok"]
+
+
+def _stats(tools: list[Any]) -> str:
+    """Lays out what each tool costs; a model's tokenizer counts its own way, so tokens are an estimate."""
+    sizes = [
+        (
+            tool.get("function", tool)["name"],
+            len(json.dumps(tool, ensure_ascii=False, separators=(",", ":")).encode()),
+        )
+        for tool in tools
+    ]
+    sizes.append(("all", sum(size for _, size in sizes)))
+    rows = [(name, f"{count:,}", f"{-(-count // BYTES_PER_TOKEN):,}") for name, count in sizes]
+    return table(("NAME", "BYTES", "ABOUT TOKENS"), rows)
 
 
 def _state(tool: Any) -> str:

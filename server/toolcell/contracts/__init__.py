@@ -5,5 +5,8 @@ compiler    protoc in a limited process                handlers    handlers/<too
 definitions one load's messages: pool, options, rules  tools       methods and handlers become tools
 comments    what the authors wrote beside them         catalog     all of it, loaded and swapped whole
 options     custom options, read from the same pool
-codec/      JSON text ↔ message, strictly              schema, constraints, dialects/   what a model is shown
+codec/      JSON text ↔ message, strictly
+schema, constraints, grammar   what a model is shown
+form, translation, steps       what a dialect says differently, and how it is undone
+dialects/   each provider's form of tools, calls and results
 """

@@ -20,6 +20,7 @@ from toolcell.contracts.proposal import Proposal
 from toolcell.contracts.rules import MOST_WARM
 from toolcell.contracts.snapshot import Changes, Entry, Problem, Snapshot, compare
 from toolcell.contracts.sources import Broken, Sources
+from toolcell.contracts.suspects import suspects
 from toolcell.contracts.tools import Declared, Passed, declare, unknown_contract
 from toolcell.model.tool import MIB, Cause, Limits, Unavailable
 
@@ -58,11 +59,13 @@ class Catalog:
         copies: Path | None = None,
     ) -> None:
         self.snapshot = Snapshot()
+        self._given = protos
         self._protos = protos.resolve()
         self._handlers = handlers
         self._copies = Copies(copies) if copies is not None else None
         self._ground = Ground(handlers.resolve().name, ceiling, isolation_level, self._copies)
         self._contracts = _Contracts("", 0)
+        self._homes: dict[str, str] = {}  # tools to the files that last declared them
         # One thread: whoever stops waiting for a reading does not set another one beside it.
         self._reader = ThreadPoolExecutor(1, "toolcell-catalog")
         self._listeners: list[Callable[[], None]] = []
@@ -115,13 +118,14 @@ class Catalog:
         if contracts.sources != files.digest:
             contracts = self._contracts = _declared(files, self._kept(), contracts.generation + 1)
         directories = found(self._handlers)
+        suspected = self._suspects(contracts, directories)
         entries = {
             tool.name: self._settled(deploy(tool, directories.get(tool.name), self._ground))
-            for tool in self._all(contracts, directories)
+            for tool in (*contracts.tools, *suspected.values())
         }
         return Proposal(
             entries=dict(sorted(entries.items())),
-            problems=(*self._file_problems(contracts), *self._orphans(contracts, directories)),
+            problems=(*self._file_problems(contracts), *self._orphans(contracts, directories, suspected)),
             withdrawn=frozenset(entries.keys() - directories.keys()),
         )
 
@@ -139,31 +143,23 @@ class Catalog:
 
     # ── tools without a contract ────────────────────────────────────────────────────────────────────────────
 
-    def _all(self, contracts: _Contracts, directories: Mapping[str, Path]) -> Iterator[Declared]:
-        """Yields declared tools, and those whose contract is probably in a file that does not compile."""
-        yield from contracts.tools
-        for name in _without_contract(contracts, directories):
-            if wrong := self._suspect(name, contracts.broken):
-                why = Unavailable(
-                    Cause.CONTRACT_INVALID,
-                    f"its contract does not compile: {wrong.message}",
-                    f"{self._protos.name}/{wrong.where}",
-                    wrong.remedy,
-                )
-                yield Declared(name, why.where, unknown_contract(name), wrong=why)
+    def _suspects(self, contracts: _Contracts, directories: Mapping[str, Path]) -> dict[str, Declared]:
+        """Returns the tools whose contract is, or may be, in a file that does not compile."""
+        broken = {file.file for file in contracts.broken}
+        before = {name: file for name, file in self._homes.items() if file in broken}
+        root = len(self._protos.name) + 1
+        self._homes = before | {tool.name: tool.place[root:].partition(":")[0] for tool in contracts.tools}
+        names = _without_contract(contracts, directories)
+        return suspects(self._protos, contracts.broken, names, self._homes)
 
-    def _suspect(self, name: str, broken: Iterable[Broken]) -> Broken | None:
-        """Returns the broken file that names a tool, else the first one that could hold its contract."""
-        candidates = list(broken)
-        named = (file for file in candidates if name in sources.tools_named(self._protos / file.file))
-        return next(named, candidates[0] if candidates else None)
-
-    def _orphans(self, contracts: _Contracts, directories: Mapping[str, Path]) -> Iterator[Problem]:
-        """Yields directories that no method stands behind, when every contract compiles."""
+    def _orphans(
+        self, contracts: _Contracts, directories: Mapping[str, Path], suspected: Collection[str]
+    ) -> Iterator[Problem]:
+        """Yields directories that no method stands behind, nor a file that does not compile."""
         known = sorted({tool.name for tool in contracts.tools})
-        passed = {method.name for method in contracts.passed}
-        for name in _without_contract(contracts, directories) if not contracts.broken else ():
-            if name in passed:
+        explained = {*suspected, *(method.name for method in contracts.passed)}
+        for name in _without_contract(contracts, directories):
+            if name in explained:
                 continue
             near = get_close_matches(name, known, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
@@ -178,11 +174,12 @@ class Catalog:
     # ── problems ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _file_problems(self, contracts: _Contracts) -> Iterator[Problem]:
-        if not self._protos.is_dir():
-            message = "the folder of the contracts does not exist"
-            yield Problem(
-                "", Cause.CONTRACT_INVALID, message, self._protos.name, "Create it, or give another --protos."
-            )
+        folders = (("contracts", "protos", self._given), ("handlers", "handlers", self._handlers))
+        for kind, name, folder in folders:
+            if not folder.is_dir():
+                message = f"the folder of the {kind} does not exist"
+                remedy = f"Create it, or name another: --{name}, or workspace.{name} in toolcell.toml."
+                yield Problem("", Cause.CONTRACT_INVALID, message, f"{folder}/", remedy)
         for file in contracts.broken:
             where = f"{self._protos.name}/{file.where}"
             yield Problem("", Cause.CONTRACT_INVALID, file.message, where, file.remedy)

@@ -258,6 +258,14 @@ def _json_form(value: Any) -> str:
     return str(value.ToJsonString() if hasattr(value, "ToJsonString") else value)
 
 
+def is_allowed(number: int, rules: Any) -> bool:
+    """Tells whether an enum's rules let a value be chosen."""
+    allowed = getattr(rules, "in")
+    is_listed = not allowed or number in allowed
+    is_constant = not rules.HasField("const") or number == rules.const
+    return is_listed and is_constant and number not in rules.not_in
+
+
 _KINDS: Final[dict[str, Callable[[Any], Iterator[Constraint]]]] = {
     "string": _strings,
     "bytes": _bytes,

@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor
 
-from toolcell.contracts.codec.text import printed
+from toolcell.contracts.arguments import Arguments, arguments
+from toolcell.contracts.codec.text import parse, printed
 from toolcell.contracts.codec.walk import Direction
 from toolcell.contracts.definitions import Definitions
 from toolcell.contracts.exchange import Broken, Exchange
+from toolcell.contracts.form import Unfit
 from toolcell.contracts.schema import Schema
 from toolcell.model.errors import InputInvalid, InputTooLarge, OutputInvalid
 from toolcell.model.tool import MIB
@@ -38,11 +40,28 @@ class Contract:
         self.definitions = definitions
         self._arguments = Exchange(self.input, definitions, Direction.INPUT)
         self._answer = Exchange(self.output, definitions, Direction.OUTPUT)
+        self._said: dict[type[Schema], Arguments | Unfit] = {}
 
-    @cached_property
+    def said(self, kind: type[Schema]) -> Arguments:
+        """Returns the arguments in a form; raises Unfit, which says why they cannot be said in it."""
+        if kind not in self._said:
+            try:
+                self._said[kind] = arguments(self.input, self.definitions, kind)
+            except Unfit as unfit:
+                self._said[kind] = Unfit(str(unfit))
+        said = self._said[kind]
+        if isinstance(said, Unfit):
+            raise Unfit(str(said))
+        return said
+
+    def compact_schema(self, kind: type[Schema]) -> dict[str, Any]:
+        """Returns the schema of the arguments with the first sentences of its comments only; raises Unfit."""
+        return arguments(self.input, self.definitions, kind, is_compact=True).schema
+
+    @property
     def input_schema(self) -> dict[str, Any]:
         """The JSON Schema of the arguments; not to be changed."""
-        return Schema(self.definitions, Direction.INPUT).of(self.input)
+        return self.said(Schema).schema
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
@@ -59,19 +78,23 @@ class Contract:
         """The JSON Schema 2020-12 of the answer, as text."""
         return printed(self.output_schema)
 
-    def decode(self, arguments_json: str) -> str:
-        """Turns JSON text from a model into canonical ProtoJSON text for the handler.
+    def decode(self, arguments_json: str, kind: type[Schema] = Schema) -> str:
+        """Turns JSON text from a model, in the form it was shown, into canonical ProtoJSON for the handler.
 
         Names are the proto's own and absent fields without presence have their zero, so that a handler finds
-        them. Empty text is an empty object. Raises InputInvalid with every violation, at most 20, and
-        InputTooLarge.
+        them. Empty text is an empty object. Raises InputInvalid with every violation, at most 20,
+        InputTooLarge, and Unfit where no model was shown the form.
         """
         if len(arguments_json) > MOST_BYTES:
             raise InputTooLarge(size=len(arguments_json), limit=MOST_BYTES)
         try:
-            return self._arguments.text(arguments_json)
+            return self._arguments.text(arguments_json, None if kind.form.is_plain else self.said(kind).step)
         except Broken as broken:
             raise InputInvalid(violations=broken.violations, tool=self.tool) from None
+
+    def shown(self, canonical_json: str, kind: type[Schema]) -> str:
+        """Turns what `decode` returned into the arguments that a model would send in a form; raises Unfit."""
+        return printed(self.said(kind).step.apply(parse(canonical_json)))
 
     def decode_wire(self, arguments: bytes) -> str:
         """Turns the bytes of a request message into the same text that `decode` makes of its JSON.

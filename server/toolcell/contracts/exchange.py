@@ -1,5 +1,6 @@
 """The one function through which JSON becomes a judged message and canonical JSON again."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor
@@ -9,6 +10,7 @@ from toolcell.contracts.codec.text import parse, printed
 from toolcell.contracts.codec.walk import MOST_VIOLATIONS, Direction, Enough, Reject, Walk
 from toolcell.contracts.codec.wire import UnknownNumbers, opened
 from toolcell.contracts.definitions import Definitions
+from toolcell.contracts.steps import Step
 from toolcell.model.errors import Violation
 
 _SUBJECT: Final = {Direction.INPUT: "what was sent", Direction.OUTPUT: "what the handler returned"}
@@ -31,13 +33,18 @@ class Exchange:
         self._rules = definitions.rules if definitions.rules.is_constrained(descriptor) else None
         self._subject = _SUBJECT[direction]
 
-    def text(self, text: str) -> str:
-        """Exchanges JSON text for canonical ProtoJSON text; raises Broken."""
+    def text(self, text: str, step: Step | None = None) -> str:
+        """Exchanges JSON text, in the form that a step undoes, for canonical ProtoJSON; raises Broken."""
+        walk = Walk()
         try:
             value = parse(text)
+            if step is not None and isinstance(value, dict):
+                value = step.undo(value, walk)
         except Reject as reject:
             raise self._broken(reject) from None
-        return self.value(value)
+        except Enough:
+            raise Broken(walk.violations) from None
+        return self.value(value, undone=walk.violations)
 
     def from_wire(self, body: bytes) -> str:
         """Exchanges the bytes of a message for canonical ProtoJSON text; raises Broken."""
@@ -55,8 +62,8 @@ class Exchange:
         made: bytes = construct(self.descriptor, plain, wire).SerializeToString()
         return made
 
-    def value(self, value: Any, walk: Walk | None = None) -> str:
-        """Exchanges a JSON value for canonical ProtoJSON text; raises Broken."""
+    def value(self, value: Any, walk: Walk | None = None, undone: Sequence[Violation] = ()) -> str:
+        """Exchanges a JSON value for canonical ProtoJSON; raises Broken, also for what `undone` found."""
         walk = walk or Walk()
         if not isinstance(value, dict):
             raise self._broken(Reject("NOT_OBJECT", "must be a JSON object"))
@@ -65,8 +72,8 @@ class Exchange:
         except Reject as reject:
             raise self._broken(reject) from None
         except Enough:
-            raise Broken(walk.violations) from None
-        found = walk.violations
+            raise Broken(_merged([*undone], walk.violations)) from None
+        found = _merged([*undone], walk.violations) if undone else walk.violations
         if self._rules is not None:
             judged = self._rules.judge(self.descriptor, construct(self.descriptor, plain, wire))
             found = _merged(found, judged) if found else judged

@@ -1,9 +1,12 @@
 """What a field is, beyond what its descriptor says directly."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
+
+from toolcell.contracts.codec.wellknown import ANY, READERS
 
 LONGEST_NAME: Final = 64  # characters of a property's name that every provider takes
 
@@ -28,12 +31,32 @@ def map_entry(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor]
     return entry["key"], entry["value"]
 
 
-def offered_name(field: FieldDescriptor) -> str:
+def offered_name(field: FieldDescriptor | OneofDescriptor) -> str:
     """Returns the name a model sees: the field's own, shortened with a digest above 64 characters."""
     if len(field.name) <= LONGEST_NAME:
-        return field.name
+        return str(field.name)
     digest = hashlib.sha256(field.name.encode()).hexdigest()[:8]
     return f"{field.name[: LONGEST_NAME - 9]}_{digest}"
+
+
+def held(message: Descriptor) -> Iterator[Descriptor]:
+    """Yields the messages of a message's fields: a map's values, and none that JSON writes in its own way."""
+    for field in message.fields:
+        inner = map_entry(field)[1].message_type if is_map(field) else field.message_type
+        if inner is not None and inner.full_name not in READERS and inner.full_name != ANY:
+            yield inner
+
+
+def reachable(message: Descriptor) -> frozenset[str]:
+    """Returns the full names of every message that a message can hold; its own only if it can hold itself."""
+    found: set[str] = set()
+    waiting = list(held(message))
+    while waiting:
+        inner = waiting.pop()
+        if inner.full_name not in found:
+            found.add(inner.full_name)
+            waiting += held(inner)
+    return frozenset(found)
 
 
 def messages_within(root: Descriptor) -> dict[str, Descriptor]:

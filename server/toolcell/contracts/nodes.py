@@ -11,6 +11,9 @@ from toolcell.contracts.codec.wellknown import ANY, PREFIX, VALUE, WRAPPERS
 Node = dict[str, Any]
 
 KEYWORDS: Final = (
+    "contentEncoding",
+    "default",
+    "deprecated",
     "enum",
     "examples",
     "exclusiveMaximum",
@@ -25,8 +28,12 @@ KEYWORDS: Final = (
     "minProperties",
     "minimum",
     "pattern",
+    "propertyNames",
     "uniqueItems",
 )
+STRUCTURE: Final = frozenset({"type", "description", "properties", "additionalProperties", "items", "anyOf"})
+"""What every dialect takes."""
+
 ODDITIES: Final = ("NaN", "Infinity", "-Infinity")
 
 _BASE64: Final = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -90,8 +97,7 @@ def scalar(kind: int) -> Node:
 def well_known(full_name: str) -> Node | None:
     """Returns a new node for a type whose JSON has a form of its own, or None for ordinary messages."""
     if full_name in WRAPPERS:
-        node = scalar(WRAPPERS[full_name])
-        return {**node, "type": [node["type"], "null"]}
+        return scalar(WRAPPERS[full_name])
     return copy.deepcopy(_WELL_KNOWN.get(full_name))
 
 
@@ -113,4 +119,32 @@ def map_key(kind: int) -> Node:
 def shown_default(field: F) -> str:
     """Prints a default that JSON Schema's `default` cannot hold."""
     value = field.default_value
+    if isinstance(value, bool):
+        return str(value).lower()
     return b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+def describe(node: Node, text: str) -> None:
+    """Adds a sentence behind what the node says already."""
+    if text:
+        node["description"] = f"{node['description']} {text}" if "description" in node else text
+
+
+def nullable(node: Node) -> Node:
+    """Lets a node be null too, without a keyword beside a $ref or an enum that would forbid it."""
+    kind = node.get("type")
+    if kind == "null" or (isinstance(kind, list) and "null" in kind):
+        return node
+    if kind is not None and not {"enum", "properties"} & node.keys():
+        return {**node, "type": [kind, "null"]}
+    inner = dict(node)
+    outer = {"description": inner.pop("description")} if "description" in inner else {}
+    branches = inner.pop("anyOf", None) or [inner]
+    return {**outer, "anyOf": [*branches, {"type": "null"}]}
+
+
+def first_sentence(text: str) -> str:
+    """Returns a text's first sentence on one line."""
+    line = " ".join(text.split())
+    end = line.find(". ")
+    return line if end < 0 else line[: end + 1]

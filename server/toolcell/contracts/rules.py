@@ -1,5 +1,6 @@
 """protovalidate over one pool's messages; compiled at load, so that no call meets a broken rule."""
 
+import re
 from typing import Any, Final
 
 import protovalidate
@@ -34,6 +35,8 @@ _NEVER_RIGHT: Final = (
 """What is said of expressions that are wrong for every value; their types are looked at when they run."""
 
 _LONGEST: Final = 500  # characters of a rule's sentence
+_COUNT: Final = re.compile(r"\b(\d+) (character|byte|entrie|item)(?:s|\(s\))$")
+_SINGULAR: Final = {"entrie": "entry"}
 
 
 class RulesInvalid(Exception):  # noqa: N818 - a state of the contract
@@ -126,10 +129,16 @@ def _violation(proto: Any) -> Violation:
         path.append(element.field_name)
         if element.subscript is not None:
             path.append(_segment(element.subscript.value))
-    said = proto.message or f"breaks the rule {proto.rule_id}"
+    said = _COUNT.sub(_counted, proto.message) or f"breaks the rule {proto.rule_id}"
     if proto.for_key:
         said = f"the key {said}"
     return Violation(rendered(path), said[:_LONGEST], proto.rule_id)
+
+
+def _counted(found: re.Match[str]) -> str:
+    """Says `1 character` and `2 items` where protovalidate's own rules say `1 characters` and `2 item(s)`."""
+    number, noun = found.groups()
+    return f"{number} {noun}s" if number != "1" else f"1 {_SINGULAR.get(noun, noun)}"
 
 
 def _segment(key: Any) -> Segment:

@@ -13,33 +13,42 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from toolcell.contracts import constraints, nodes
 from toolcell.contracts.codec.enums import offered
 from toolcell.contracts.codec.walk import Direction
-from toolcell.contracts.codec.wellknown import NULL_VALUE
+from toolcell.contracts.codec.wellknown import NULL_VALUE, WRAPPERS
 from toolcell.contracts.constraints import Constraint
 from toolcell.contracts.definitions import Definitions
 from toolcell.contracts.fields import is_map, map_entry, offered_name, oneof_of
+from toolcell.contracts.form import PLAIN, UNTYPED, Form, Unfit
+from toolcell.contracts.nodes import Node, describe, first_sentence, nullable
 from toolcell.contracts.options import IGNORE_IF_ZERO_VALUE, MESSAGE_RULES, ONEOF_RULES
 from toolcell.contracts.requirements import belongs, is_required
 
-Node = dict[str, Any]
-_REFERENCE: Final = "#/$defs/"
+_OF_PAIRS: Final = {"minProperties": "minItems", "maxProperties": "maxItems"}
+REFERENCE: Final = "#/$defs/"
 
 
 class Schema:
-    """Writes the schema of one message and of what it holds; deterministic, properties in declared order."""
+    """Writes the schema of one message and of what it holds; deterministic, properties in declared order.
 
-    keywords: ClassVar[frozenset[str]] = frozenset(nodes.KEYWORDS)
-    """The keywords this dialect takes; a constraint with another becomes a sentence."""
+    `notes` says what was put more simply than a JSON Schema could say it, and of which fields.
+    """
 
-    def __init__(self, definitions: Definitions, direction: Direction) -> None:
+    form: ClassVar[Form] = PLAIN
+
+    def __init__(self, definitions: Definitions, direction: Direction, *, is_compact: bool = False) -> None:
         self._definitions = definitions
         self._direction = direction
+        self._is_compact = is_compact
         self._names: dict[str, str] = {}
         self._defined: dict[str, Node] = {}
         self._root = ""
+        self._field = ""
+        self.notes: dict[str, list[str]] = {}
 
     def of(self, root: Descriptor) -> Node:
-        """Returns the schema of a tool's whole input or output: always an object."""
+        """Returns the schema of a tool's whole input or output: always an object; raises Unfit."""
         self._root = root.full_name
+        if root.full_name in self.form.texts:
+            raise Unfit("its arguments may be any object")
         node = self._special(root.full_name) or self._object(root)
         if self._defined:
             node["$defs"] = dict(sorted(self._defined.items()))
@@ -51,13 +60,19 @@ class Schema:
         fields = [field for field in message.fields if belongs(field, self._definitions, self._direction)]
         node: Node = {"type": "object"}
         rules = self._definitions.options.read(message, MESSAGE_RULES)
-        _describe(node, self._definitions.comments.of(message))
+        describe(node, "" if self._is_compact else self._definitions.comments.of(message))
         self._apply(node, constraints.of_message(rules) if rules is not None else ())
-        node["properties"] = {self._name(field): self._property(field) for field in fields}
-        if required := [self._name(field) for field in fields if self._is_required(field)]:
+        node["properties"], required = self._properties(fields)
+        if required or self.form.has_nulls:
             node["required"] = required
         node["additionalProperties"] = False
         return node
+
+    def _properties(self, fields: Iterable[FieldDescriptor]) -> tuple[dict[str, Node], list[str]]:
+        """Returns the properties in declared order, and the names of the required ones."""
+        chosen = list(fields)
+        properties = {self._name(field): self._property(field) for field in chosen}
+        return properties, [self._name(field) for field in chosen if self._is_required(field)]
 
     def _name(self, field: FieldDescriptor) -> str:
         return offered_name(field) if self._direction is Direction.INPUT else field.name
@@ -70,13 +85,16 @@ class Schema:
         name = message.full_name
         if (node := self._special(name)) is not None:
             return node
+        is_within = name == self._root or (name in self._names and not self._defined[self._names[name]])
+        if is_within and not self.form.has_recursion:
+            raise Unfit(f"{message.name} holds itself")
         if name == self._root:
             return {"$ref": "#"}
         if name not in self._names:
             self._names[name] = self._definition_name(name)
             self._defined[self._names[name]] = {}  # reserved before what it holds is looked at
             self._defined[self._names[name]] = self._object(message)
-        return {"$ref": _REFERENCE + self._names[name]}
+        return {"$ref": REFERENCE + self._names[name]}
 
     def _definition_name(self, full_name: str) -> str:
         """Returns a name of letters, digits and underscores only; two messages never share one."""
@@ -86,13 +104,28 @@ class Schema:
         return name
 
     def _special(self, full_name: str) -> Node | None:
+        if full_name in self.form.texts:
+            self._note("sent as a string of JSON")
+            return {"type": "string", "description": f"{UNTYPED[full_name]}, as a string of JSON."}
         node = nodes.well_known(full_name)
-        return node and self._number_in_answer(node)
+        return node and self._number_in_answer(self._sayable(node))
+
+    def _sayable(self, node: Node) -> Node:
+        """Leaves out the keywords of a type that this dialect does not take."""
+        known = self.form.keywords
+        return {name: value for name, value in node.items() if name in nodes.STRUCTURE or name in known}
+
+    def _note(self, what: str) -> None:
+        """Remembers what was put more simply, and of which field."""
+        fields = self.notes.setdefault(what, [])
+        if self._field not in fields:
+            fields.append(self._field)
 
     # ── fields ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _property(self, field: FieldDescriptor) -> Node:
         rules = self._definitions.options.field_rules(field)
+        self._field = self._name(field)
         if is_map(field):
             node = self._map(field, rules)
         elif field.is_repeated:
@@ -100,28 +133,63 @@ class Schema:
             self._constrain(node, rules)
         else:
             node = self._value(field, rules)
+            if field.message_type is not None and field.message_type.full_name in WRAPPERS:
+                node = self._boxed(node)
+        self._field = self._name(field)
         if rules is not None and rules.required and field.is_repeated:
             self._apply(node, [_not_empty(field)])
-        if (oneof := oneof_of(field)) is not None:
+        if (oneof := oneof_of(field)) is not None and not self.form.has_choices:
             self._tell_oneof(node, field, oneof)
         if field.has_default_value:
-            _tell_default(node, field)
-        if field.GetOptions().deprecated:
+            self._tell_default(node, field)
+        if field.GetOptions().deprecated and "deprecated" in self.form.keywords:
             node["deprecated"] = True
-        return _described_first(node, self._definitions.comments.of(field))
+        elif field.GetOptions().deprecated:
+            describe(node, "Deprecated.")
+        return self._described(self._optional(node, field), self._definitions.comments.of(field))
+
+    def _boxed(self, node: Node) -> Node:
+        """Lets null stand for an absent wrapper."""
+        return nullable(node)
+
+    def _optional(self, node: Node, _field: FieldDescriptor) -> Node:
+        """Makes of a field's node that of a property which may be absent."""
+        return node
+
+    def _described(self, node: Node, comment: str) -> Node:
+        """Puts the author's words before ours, and both before everything else but the type."""
+        comment = first_sentence(comment) if self._is_compact else comment
+        told = "\n".join(text for text in (comment, node.pop("description", "")) if text)
+        if not told:
+            return node
+        if "$ref" in node and self.form.reference == "wrapped":
+            return {"anyOf": [node], "description": told}
+        kind: Node = {name: node.pop(name) for name in ("$ref", "type") if name in node}
+        return {**kind, "description": told, **node}
 
     def _map(self, field: FieldDescriptor, rules: Any) -> Node:
         key_field, value_field = map_entry(field)
-        key = nodes.map_key(key_field.type)
+        key = self._sayable(nodes.map_key(key_field.type))
         self._constrain(key, rules and rules.map.keys)
-        node: Node = {
-            "type": "object",
-            "additionalProperties": self._value(value_field, rules and rules.map.values),
-        }
-        if key.keys() - {"type"}:
+        value = self._value(value_field, rules and rules.map.values)
+        node: Node = {"type": "object", "additionalProperties": value}
+        if self.form.has_pairs:
+            pair = self._closed({"key": key, "value": value})
+            node = {"type": "array", "description": "A map: each key at most once.", "items": pair}
+        elif key.keys() - {"type"} and "propertyNames" in self.form.keywords:
             node["propertyNames"] = key
+        elif key_field.type != FieldDescriptor.TYPE_STRING:
+            kind = "true or false" if key_field.type == FieldDescriptor.TYPE_BOOL else "integers"
+            describe(node, f"Its keys are {kind}.")
+        elif "description" in key:
+            describe(node, f"Its keys: {key['description']}")
         self._constrain(node, rules)
         return node
+
+    def _closed(self, properties: dict[str, Node]) -> Node:
+        """Returns an object that has exactly these properties."""
+        names = list(properties)
+        return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
     def _value(self, field: FieldDescriptor, rules: Any) -> Node:
         """Returns the node of a single value, whether it stands alone, in a list or in a map."""
@@ -130,19 +198,25 @@ class Schema:
         elif field.enum_type is not None:
             node = self._enum(field.enum_type, rules)
         else:
-            node = self._number_in_answer(nodes.scalar(field.type))
+            node = self._number_in_answer(self._scalar(field.type))
         if rules:
             self._constrain(node, rules)
         return node
 
+    def _scalar(self, kind: int) -> Node:
+        return self._sayable(nodes.scalar(kind))
+
     def _enum(self, enum: EnumDescriptor, rules: Any) -> Node:
         if enum.full_name == NULL_VALUE:
-            return {"type": "null"}
+            return {"type": "null"} if self.form.has_null_type else {"type": "string", "enum": ["NULL_VALUE"]}
         is_answer = self._direction is Direction.OUTPUT
         values = list(enum.values) if is_answer else offered(enum)
         chosen = rules.enum if rules and rules.WhichOneof("type") == "enum" else None
         if chosen is not None:
-            values = [value for value in values if _is_allowed(value.number, chosen)] or values
+            values = [value for value in values if constraints.is_allowed(value.number, chosen)] or values
+        if len(values) > self.form.most_values:
+            self._note("an enum of too many values to list")
+            return {"type": "string", "description": f"The name of a value of {enum.full_name}."}
         node: Node = {"type": "string", "enum": [value.name for value in values]}
         is_open = not enum.is_closed and not (
             chosen is not None and (chosen.defined_only or chosen.HasField("const"))
@@ -171,16 +245,39 @@ class Schema:
         for constraint in found:
             is_said = bool(constraint.keywords) and self._merge(node, constraint.keywords)
             if constraint.sentence and (not is_said or constraint.is_partial):
-                _describe(node, constraint.sentence)
+                describe(node, constraint.sentence)
+            if constraint.sentence and constraint.keywords and not is_said:
+                self._note(f"{next(iter(constraint.keywords))} told in words")
 
     def _merge(self, node: Node, keywords: Any) -> bool:
         """Puts keywords into a node, the tighter bound where one is there; False when one cannot be said."""
-        if not keywords.keys() <= self.keywords or ("pattern" in keywords and "pattern" in node):
+        if self.form.has_pairs:
+            keywords = {_OF_PAIRS.get(name, name): value for name, value in keywords.items()}
+        is_taken = "pattern" in keywords and "pattern" in node
+        if "$ref" in node and self.form.reference != "beside":
+            return False
+        if is_taken or not all(self._takes(name, value) for name, value in keywords.items()):
             return False
         for name, value in keywords.items():
             tighter = {"min": max, "max": min}.get(name[:3])
             node[name] = tighter(node[name], value) if tighter and name in node else value
         return True
+
+    def _takes(self, keyword: str, value: Any) -> bool:
+        """Tells whether the dialect has a keyword, with this value."""
+        return keyword in self.form.keywords and (keyword != "format" or value in self.form.formats)
+
+    def _tell_default(self, node: Node, field: FieldDescriptor) -> None:
+        if field.enum_type is not None:
+            value: Any = field.enum_type.values_by_number[field.default_value].name
+        else:
+            value = field.default_value
+        is_json = isinstance(value, str | bool) or field.type in nodes.SMALL_INTEGERS
+        if is_json and "default" in self.form.keywords:
+            node["default"] = value
+        else:
+            is_name = field.enum_type is not None
+            describe(node, f"Default: {value if is_name else nodes.shown_default(field)}.")
 
     def _tell_oneof(self, node: Node, field: FieldDescriptor, oneof: OneofDescriptor) -> None:
         rules = self._definitions.options.read(oneof, ONEOF_RULES)
@@ -190,42 +287,9 @@ class Schema:
             for member in oneof.fields
             if belongs(member, self._definitions, self._direction)
         ]
-        _describe(node, self._definitions.comments.of(oneof) if members[0] == self._name(field) else "")
-        _describe(node, f"Set {count} one of: {', '.join(members)}.")
+        describe(node, self._definitions.comments.of(oneof) if members[0] == self._name(field) else "")
+        describe(node, f"Set {count} one of: {', '.join(members)}.")
 
 
 def _not_empty(field: FieldDescriptor) -> Constraint:
     return Constraint("Must not be empty.", {"minProperties" if is_map(field) else "minItems": 1})
-
-
-def _is_allowed(number: int, rules: Any) -> bool:
-    allowed = getattr(rules, "in")
-    is_listed = not allowed or number in allowed
-    is_constant = not rules.HasField("const") or number == rules.const
-    return is_listed and is_constant and number not in rules.not_in
-
-
-def _describe(node: Node, text: str) -> None:
-    """Adds a sentence behind what the node says already."""
-    if text:
-        node["description"] = f"{node['description']} {text}" if "description" in node else text
-
-
-def _described_first(node: Node, comment: str) -> Node:
-    """Puts the author's words before ours, and both before everything else but the type."""
-    told = "\n".join(text for text in (comment, node.pop("description", "")) if text)
-    if not told:
-        return node
-    kind: Node = {name: node.pop(name) for name in ("$ref", "type") if name in node}
-    return {**kind, "description": told, **node}
-
-
-def _tell_default(node: Node, field: FieldDescriptor) -> None:
-    if field.enum_type is not None:
-        value: Any = field.enum_type.values_by_number[field.default_value].name
-    elif isinstance(field.default_value, str | bool) or field.type in nodes.SMALL_INTEGERS:
-        value = field.default_value
-    else:
-        _describe(node, f"Default: {nodes.shown_default(field)}.")
-        return
-    node["default"] = value

@@ -108,10 +108,18 @@ def _examine(path: Path) -> tuple[tuple[str, str] | None, bytes]:
     return None, content
 
 
-def tools_named(path: Path) -> frozenset[str]:
-    """Returns names of tools that a file which does not compile seems to declare."""
-    text = _examine(path)[1].decode("utf-8", "replace")
-    methods = (snake_case(method) for method in re.findall(r"\brpc\s+(\w+)", text))
+def tools_named(path: Path) -> frozenset[str] | None:
+    """Returns names of tools that a file which does not compile seems to declare; None when it does not say.
+
+    It says nothing where it cannot be read, not as a whole, or shows no declaration, or a service without
+    methods.
+    """
+    content = _examine(path)[1]
+    text = _COMMENT.sub(" ", content.decode("utf-8", "replace"))
+    methods = [snake_case(method) for method in re.findall(r"\brpc\s+(\w+)", text)]
+    kinds = set(re.findall(r"\b(message|enum|extend|service)\s+\w", text))
+    if len(content) > MOST_BYTES or not kinds or ("service" in kinds and not methods):
+        return None
     return frozenset([*methods, *re.findall(r'\bname\s*:\s*"([\w-]+)"', text)])
 
 

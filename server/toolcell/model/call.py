@@ -17,6 +17,7 @@ class Question:
 
     `is_struct` says whether the arguments came as a Struct.
     From a native call the arguments come as `arguments_wire` instead: the bytes of the tool's own request.
+    `dialect` names the form in which a model was shown the tool; "" stands for ProtoJSON as it is.
     """
 
     tool: str
@@ -25,6 +26,7 @@ class Question:
     labels: Mapping[str, str] = field(default_factory=dict)
     is_struct: bool = False
     arguments_wire: bytes | None = None
+    dialect: str = ""
 
 
 @dataclass(frozen=True, slots=True)

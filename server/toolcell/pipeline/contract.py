@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import ClassVar, Final, TypeVar
 
+from toolcell.contracts import dialects
 from toolcell.contracts.catalog import Snapshot
 from toolcell.model.call import Call, Outcome
 from toolcell.model.caller import Grants
@@ -75,12 +76,15 @@ class Validate:
     async def __call__(self, call: Call, proceed: Proceed) -> Outcome:
         """Decodes the arguments; raises InputInvalid with every violation at once."""
         question, contract = call.question, call.contract
-        if question.arguments_wire is None:
-            given = question.arguments_json
-            call.arguments_json = await by_size(len(given), contract.decode, given)
-        else:
+        given = question.arguments_json
+        if question.arguments_wire is not None:
             wire = question.arguments_wire
             call.arguments_json = await by_size(len(wire), contract.decode_wire, wire)
+        elif question.dialect:
+            dialect = dialects.find(question.dialect)
+            call.arguments_json = await by_size(len(given), dialect.decode, contract, given)
+        else:
+            call.arguments_json = await by_size(len(given), contract.decode, given)
         call.record.input_json = call.arguments_json
         return await proceed(call)
 

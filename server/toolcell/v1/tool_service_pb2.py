@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from toolcell.v1 import tool_pb2 as toolcell_dot_v1_dot_tool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etoolcell/v1/tool_service.proto\x12\x0btoolcell.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16toolcell/v1/tool.proto\"9\n\x10ListToolsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListToolsResponse\x12 \n\x05tools\x18\x01 \x03(\x0b\x32\x11.toolcell.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetToolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x0fGetToolResponse\x12\x1f\n\x04tool\x18\x01 \x01(\x0b\x32\x11.toolcell.v1.Tool\"[\n\x12GetManifestRequest\x12\x0f\n\x07\x64ialect\x18\x01 \x01(\t\x12\r\n\x05tools\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"u\n\x13GetManifestResponse\x12\x15\n\rmanifest_json\x18\x01 \x01(\t\x12.\n\x08verdicts\x18\x02 \x03(\x0b\x32\x1c.toolcell.v1.ManifestVerdict\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"U\n\x0fManifestVerdict\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12%\n\x03\x66it\x18\x02 \x01(\x0e\x32\x18.toolcell.v1.ManifestFit\x12\r\n\x05notes\x18\x03 \x03(\t\"\xeb\x01\n\rInvokeRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12,\n\targuments\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12\x18\n\x0e\x61rguments_json\x18\x03 \x01(\tH\x00\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.toolcell.v1.InvokeRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05input\"\xca\x01\n\x0eInvokeResponse\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\x12)\n\x06output\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12\x15\n\x0boutput_json\x18\x03 \x01(\tH\x00\x12\'\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x14.toolcell.v1.FailureH\x00\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\n\x07outcome*x\n\x0bManifestFit\x12\x1c\n\x18MANIFEST_FIT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMANIFEST_FIT_OK\x10\x01\x12\x1b\n\x17MANIFEST_FIT_SIMPLIFIED\x10\x02\x12\x19\n\x15MANIFEST_FIT_LEFT_OUT\x10\x03\x32\xc8\x02\n\x0bToolService\x12O\n\tListTools\x12\x1d.toolcell.v1.ListToolsRequest\x1a\x1e.toolcell.v1.ListToolsResponse\"\x03\x90\x02\x01\x12I\n\x07GetTool\x12\x1b.toolcell.v1.GetToolRequest\x1a\x1c.toolcell.v1.GetToolResponse\"\x03\x90\x02\x01\x12U\n\x0bGetManifest\x12\x1f.toolcell.v1.GetManifestRequest\x1a .toolcell.v1.GetManifestResponse\"\x03\x90\x02\x01\x12\x46\n\x06Invoke\x12\x1a.toolcell.v1.InvokeRequest\x1a\x1b.toolcell.v1.InvokeResponse\"\x03\x90\x02\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etoolcell/v1/tool_service.proto\x12\x0btoolcell.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16toolcell/v1/tool.proto\"9\n\x10ListToolsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListToolsResponse\x12 \n\x05tools\x18\x01 \x03(\x0b\x32\x11.toolcell.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1e\n\x0eGetToolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x0fGetToolResponse\x12\x1f\n\x04tool\x18\x01 \x01(\x0b\x32\x11.toolcell.v1.Tool\"l\n\x12GetManifestRequest\x12\x0f\n\x07\x64ialect\x18\x01 \x01(\t\x12\r\n\x05tools\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x0f\n\x07\x63ompact\x18\x05 \x01(\x08\"\x85\x01\n\x13GetManifestResponse\x12\x15\n\rmanifest_json\x18\x01 \x01(\t\x12.\n\x08verdicts\x18\x02 \x03(\x0b\x32\x1c.toolcell.v1.ManifestVerdict\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x0e\n\x06limits\x18\x04 \x03(\t\"U\n\x0fManifestVerdict\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12%\n\x03\x66it\x18\x02 \x01(\x0e\x32\x18.toolcell.v1.ManifestFit\x12\r\n\x05notes\x18\x03 \x03(\t\"\xeb\x01\n\rInvokeRequest\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12,\n\targuments\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12\x18\n\x0e\x61rguments_json\x18\x03 \x01(\tH\x00\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.toolcell.v1.InvokeRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05input\"\xca\x01\n\x0eInvokeResponse\x12\x15\n\rinvocation_id\x18\x01 \x01(\t\x12)\n\x06output\x18\x02 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12\x15\n\x0boutput_json\x18\x03 \x01(\tH\x00\x12\'\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x14.toolcell.v1.FailureH\x00\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\n\x07outcome\"\xa9\x01\n\x13RunToolCallsRequest\x12\x0f\n\x07\x64ialect\x18\x01 \x01(\t\x12\x14\n\x0cmessage_json\x18\x02 \x01(\t\x12<\n\x06labels\x18\x03 \x03(\x0b\x32,.toolcell.v1.RunToolCallsRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x14RunToolCallsResponse\x12\x14\n\x0cresults_json\x18\x01 \x01(\t\x12\x16\n\x0einvocation_ids\x18\x02 \x03(\t*x\n\x0bManifestFit\x12\x1c\n\x18MANIFEST_FIT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMANIFEST_FIT_OK\x10\x01\x12\x1b\n\x17MANIFEST_FIT_SIMPLIFIED\x10\x02\x12\x19\n\x15MANIFEST_FIT_LEFT_OUT\x10\x03\x32\xa2\x03\n\x0bToolService\x12O\n\tListTools\x12\x1d.toolcell.v1.ListToolsRequest\x1a\x1e.toolcell.v1.ListToolsResponse\"\x03\x90\x02\x01\x12I\n\x07GetTool\x12\x1b.toolcell.v1.GetToolRequest\x1a\x1c.toolcell.v1.GetToolResponse\"\x03\x90\x02\x01\x12U\n\x0bGetManifest\x12\x1f.toolcell.v1.GetManifestRequest\x1a .toolcell.v1.GetManifestResponse\"\x03\x90\x02\x01\x12\x46\n\x06Invoke\x12\x1a.toolcell.v1.InvokeRequest\x1a\x1b.toolcell.v1.InvokeResponse\"\x03\x90\x02\x00\x12X\n\x0cRunToolCalls\x12 .toolcell.v1.RunToolCallsRequest\x1a!.toolcell.v1.RunToolCallsResponse\"\x03\x90\x02\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INVOKEREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_INVOKEREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_RUNTOOLCALLSREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_RUNTOOLCALLSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_TOOLSERVICE'].methods_by_name['ListTools']._loaded_options = None
   _globals['_TOOLSERVICE'].methods_by_name['ListTools']._serialized_options = b'\220\002\001'
   _globals['_TOOLSERVICE'].methods_by_name['GetTool']._loaded_options = None
@@ -44,8 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLSERVICE'].methods_by_name['GetManifest']._serialized_options = b'\220\002\001'
   _globals['_TOOLSERVICE'].methods_by_name['Invoke']._loaded_options = None
   _globals['_TOOLSERVICE'].methods_by_name['Invoke']._serialized_options = b'\220\002\000'
-  _globals['_MANIFESTFIT']._serialized_start=1098
-  _globals['_MANIFESTFIT']._serialized_end=1218
+  _globals['_TOOLSERVICE'].methods_by_name['RunToolCalls']._loaded_options = None
+  _globals['_TOOLSERVICE'].methods_by_name['RunToolCalls']._serialized_options = b'\220\002\000'
+  _globals['_MANIFESTFIT']._serialized_start=1374
+  _globals['_MANIFESTFIT']._serialized_end=1494
   _globals['_LISTTOOLSREQUEST']._serialized_start=133
   _globals['_LISTTOOLSREQUEST']._serialized_end=190
   _globals['_LISTTOOLSRESPONSE']._serialized_start=192
@@ -55,17 +59,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTOOLRESPONSE']._serialized_start=304
   _globals['_GETTOOLRESPONSE']._serialized_end=354
   _globals['_GETMANIFESTREQUEST']._serialized_start=356
-  _globals['_GETMANIFESTREQUEST']._serialized_end=447
-  _globals['_GETMANIFESTRESPONSE']._serialized_start=449
-  _globals['_GETMANIFESTRESPONSE']._serialized_end=566
-  _globals['_MANIFESTVERDICT']._serialized_start=568
-  _globals['_MANIFESTVERDICT']._serialized_end=653
-  _globals['_INVOKEREQUEST']._serialized_start=656
-  _globals['_INVOKEREQUEST']._serialized_end=891
-  _globals['_INVOKEREQUEST_LABELSENTRY']._serialized_start=837
-  _globals['_INVOKEREQUEST_LABELSENTRY']._serialized_end=882
-  _globals['_INVOKERESPONSE']._serialized_start=894
-  _globals['_INVOKERESPONSE']._serialized_end=1096
-  _globals['_TOOLSERVICE']._serialized_start=1221
-  _globals['_TOOLSERVICE']._serialized_end=1549
+  _globals['_GETMANIFESTREQUEST']._serialized_end=464
+  _globals['_GETMANIFESTRESPONSE']._serialized_start=467
+  _globals['_GETMANIFESTRESPONSE']._serialized_end=600
+  _globals['_MANIFESTVERDICT']._serialized_start=602
+  _globals['_MANIFESTVERDICT']._serialized_end=687
+  _globals['_INVOKEREQUEST']._serialized_start=690
+  _globals['_INVOKEREQUEST']._serialized_end=925
+  _globals['_INVOKEREQUEST_LABELSENTRY']._serialized_start=871
+  _globals['_INVOKEREQUEST_LABELSENTRY']._serialized_end=916
+  _globals['_INVOKERESPONSE']._serialized_start=928
+  _globals['_INVOKERESPONSE']._serialized_end=1130
+  _globals['_RUNTOOLCALLSREQUEST']._serialized_start=1133
+  _globals['_RUNTOOLCALLSREQUEST']._serialized_end=1302
+  _globals['_RUNTOOLCALLSREQUEST_LABELSENTRY']._serialized_start=871
+  _globals['_RUNTOOLCALLSREQUEST_LABELSENTRY']._serialized_end=916
+  _globals['_RUNTOOLCALLSRESPONSE']._serialized_start=1304
+  _globals['_RUNTOOLCALLSRESPONSE']._serialized_end=1372
+  _globals['_TOOLSERVICE']._serialized_start=1497
+  _globals['_TOOLSERVICE']._serialized_end=1915
 # @@protoc_insertion_point(module_scope)

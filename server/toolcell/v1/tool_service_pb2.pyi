@@ -160,12 +160,19 @@ class GetManifestRequest(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COMPACT_FIELD_NUMBER: _builtins.int
     dialect: _builtins.str
-    """Names the dialect: `json` or `openai-chat` (alias `openai`)."""
+    """Names the dialect: `json`, `mcp`, `openai-chat` (alias `openai`), `openai-chat-strict`, `openai-responses`,
+    `openai-responses-strict`, `anthropic`, `anthropic-strict`, `gemini` or `gemini-schema`.
+    """
     page_size: _builtins.int
     """Bounds the page; 0 means 1,000, which is also the most."""
     page_token: _builtins.str
     """Continues after an earlier page: its `next_page_token`."""
+    compact: _builtins.bool
+    """Leaves out what a model can do without: all but the first paragraph of a tool's description, all but the first sentence
+    of the other comments, and schemas of answers. What rules say stays.
+    """
     @_builtins.property
     def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names the tools wanted; empty means every tool this caller may call. At most 1,000."""
@@ -177,10 +184,11 @@ class GetManifestRequest(_message.Message):
         tools: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        compact: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "page_size", b"page_size", "page_token", b"page_token", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compact", b"compact", "dialect", b"dialect", "page_size", b"page_size", "page_token", b"page_token", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,6 +203,7 @@ class GetManifestResponse(_message.Message):
     MANIFEST_JSON_FIELD_NUMBER: _builtins.int
     VERDICTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     manifest_json: _builtins.str
     """Holds the provider's own list of tools, as the text of a JSON array."""
     next_page_token: _builtins.str
@@ -203,16 +212,23 @@ class GetManifestResponse(_message.Message):
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManifestVerdict]:
         """Says of each tool of this page how it was rendered."""
 
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Says which limits of the provider a request with all the tools asked for, on every page, would exceed; one sentence
+        each.
+        """
+
     def __init__(
         self,
         *,
         manifest_json: _builtins.str = ...,
         verdicts: _abc.Iterable[Global___ManifestVerdict] | None = ...,
         next_page_token: _builtins.str = ...,
+        limits: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest_json", b"manifest_json", "next_page_token", b"next_page_token", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "manifest_json", b"manifest_json", "next_page_token", b"next_page_token", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,3 +377,87 @@ class InvokeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___InvokeResponse: _TypeAlias = InvokeResponse  # noqa: Y015
+
+@_typing.final
+class RunToolCallsRequest(_message.Message):
+    """RunToolCallsRequest holds a model's turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DIALECT_FIELD_NUMBER: _builtins.int
+    MESSAGE_JSON_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    dialect: _builtins.str
+    """Names the dialect in which the model was shown its tools: see GetManifestRequest."""
+    message_json: _builtins.str
+    """Holds the provider's own assistant message, or a bare list of its tool calls, as JSON text. At most 128 calls and 4 MiB.
+    Text, thoughts and other parts of a message are passed over; a turn without calls has no results.
+    """
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels every invocation of the turn; at most 16, keys `[a-z][a-z0-9_.-]{0,62}`, values up to 255 characters."""
+
+    def __init__(
+        self,
+        *,
+        dialect: _builtins.str = ...,
+        message_json: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "labels", b"labels", "message_json", b"message_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunToolCallsRequest: _TypeAlias = RunToolCallsRequest  # noqa: Y015
+
+@_typing.final
+class RunToolCallsResponse(_message.Message):
+    """RunToolCallsResponse holds what came of a model's turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_JSON_FIELD_NUMBER: _builtins.int
+    INVOCATION_IDS_FIELD_NUMBER: _builtins.int
+    results_json: _builtins.str
+    """Holds what to append to the conversation, as the text of a JSON array: tool messages (OpenAI Chat), function call outputs
+    (OpenAI Responses), one user message (Anthropic), one content (Gemini), or one result for each call (MCP, json).
+    """
+    @_builtins.property
+    def invocation_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names the record of each call, in the order of the calls; "" for one that was refused before it had a record."""
+
+    def __init__(
+        self,
+        *,
+        results_json: _builtins.str = ...,
+        invocation_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invocation_ids", b"invocation_ids", "results_json", b"results_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunToolCallsResponse: _TypeAlias = RunToolCallsResponse  # noqa: Y015

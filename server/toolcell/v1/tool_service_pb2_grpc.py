@@ -57,6 +57,11 @@ class ToolServiceStub(object):
                 request_serializer=toolcell_dot_v1_dot_tool__service__pb2.InvokeRequest.SerializeToString,
                 response_deserializer=toolcell_dot_v1_dot_tool__service__pb2.InvokeResponse.FromString,
                 _registered_method=True)
+        self.RunToolCalls = channel.unary_unary(
+                '/toolcell.v1.ToolService/RunToolCalls',
+                request_serializer=toolcell_dot_v1_dot_tool__service__pb2.RunToolCallsRequest.SerializeToString,
+                response_deserializer=toolcell_dot_v1_dot_tool__service__pb2.RunToolCallsResponse.FromString,
+                _registered_method=True)
 
 
 class ToolServiceServicer(object):
@@ -105,6 +110,19 @@ class ToolServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunToolCalls(self, request, context):
+        """Runs all tool calls of a model's turn at once, and returns what the next request to the model appends.
+
+        It takes a provider's own message and gives the provider's own results, in the order of the calls. Each call is what an
+        Invoke is, with a record of its own. A call that is refused or fails never fails the others: its result is a sentence
+        for the model, marked as the provider marks errors.
+        Fails with DIALECT_UNKNOWN, REQUEST_INVALID (the message is not one of the provider's), INPUT_TOO_LARGE,
+        SERVER_OVERLOADED or SERVER_DRAINING, and then nothing was run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ToolServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +145,11 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     servicer.Invoke,
                     request_deserializer=toolcell_dot_v1_dot_tool__service__pb2.InvokeRequest.FromString,
                     response_serializer=toolcell_dot_v1_dot_tool__service__pb2.InvokeResponse.SerializeToString,
+            ),
+            'RunToolCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunToolCalls,
+                    request_deserializer=toolcell_dot_v1_dot_tool__service__pb2.RunToolCallsRequest.FromString,
+                    response_serializer=toolcell_dot_v1_dot_tool__service__pb2.RunToolCallsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -240,6 +263,33 @@ class ToolService(object):
             '/toolcell.v1.ToolService/Invoke',
             toolcell_dot_v1_dot_tool__service__pb2.InvokeRequest.SerializeToString,
             toolcell_dot_v1_dot_tool__service__pb2.InvokeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunToolCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/toolcell.v1.ToolService/RunToolCalls',
+            toolcell_dot_v1_dot_tool__service__pb2.RunToolCallsRequest.SerializeToString,
+            toolcell_dot_v1_dot_tool__service__pb2.RunToolCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

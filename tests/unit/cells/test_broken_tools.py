@@ -90,20 +90,18 @@ async def test_a_call_whose_time_is_up_while_its_tool_starts_says_nothing_of_the
 
 
 async def test_a_tool_that_hung_before_is_unavailable_also_while_it_is_tried_again(
-    clock: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Cells, clock: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells = Cells(clock=clock, level=2)
     tool = make_tool(tmp_path, ENDLESS)
     monkeypatch.setattr(zygote, "START_SECONDS", 0.3)
     with pytest.raises(ToolUnavailable):
-        await cells.prepare(tool)
+        await few.prepare(tool)
     monkeypatch.setattr(zygote, "START_SECONDS", 60.0)
     clock.now += 40
     before = children()
     with pytest.raises(ToolUnavailable, match=r"did not finish in 0\.3 s"):
-        await cells.run(tool, Request("inv_test", "", 1, "{}"), clock.now + 0.1, lambda *_: None)
+        await few.run(tool, Request("inv_test", "", 1, "{}"), clock.now + 0.1, lambda *_: None)
     assert children() - before
-    await cells.close()
 
 
 async def test_a_policy_that_reads_outside_its_directory_is_refused(cells: Cells, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ from toolcell.model.tool import Tool
 
 ECHO = "def handler(arguments, cell):\n    return arguments"
 PIDS = "import os\ndef handler(arguments, cell):\n    return [os.getppid(), os.getpid()]"
-
-
-@pytest.fixture
-async def few(clock: Hand) -> AsyncIterator[Cells]:
-    made = Cells(clock=clock, level=2, max_zygotes=2)
-    yield made
-    await made.close()
 
 
 async def zygote_of(cells: Cells, tool: Tool) -> int:

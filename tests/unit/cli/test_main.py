@@ -153,3 +153,10 @@ def test_an_answer_that_the_terminal_cannot_show_is_no_bug_of_ours() -> None:
     told = _not_text(UnicodeEncodeError("ascii", "\xe4", 0, 1, "ordinal not in range"))
     assert "ascii cannot show" in told.what
     assert "PYTHONIOENCODING" in told.hint
+
+
+def test_the_manifest_s_help_names_every_dialect() -> None:
+    from toolcell.cli.tools import DIALECTS
+    from toolcell.contracts import dialects
+
+    assert set(DIALECTS) == set(dialects.DIALECTS)

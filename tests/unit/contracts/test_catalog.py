@@ -5,19 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.workspace import GOOD, HANDLER, causes, loaded, proto, workspace
-from toolcell.contracts.catalog import Catalog, Problem, Snapshot
+from tests.contracts.workspace import GOOD, HANDLER, causes, loaded, problem, proto, workspace
+from toolcell.contracts.catalog import Catalog
 from toolcell.model.tool import Cause, Idempotency, Limits
 
 OPTIONS = 'import "toolcell/v1/options.proto";'
 VALIDATE = 'import "buf/validate/validate.proto";'
-
-
-def problem(snapshot: Snapshot, tool: str) -> Problem:
-    [found] = [problem for problem in snapshot.problems if problem.tool == tool]
-    assert not found.where.startswith("/")
-    assert found.remedy
-    return found
 
 
 async def test_methods_become_tools(tmp_path: Path) -> None:
@@ -103,29 +96,6 @@ async def test_a_handler_without_a_contract_is_a_problem_with_a_guess(tmp_path: 
     assert "find_customers" not in snapshot.entries
     assert "Did you mean find_customer?" in problem(snapshot, "find_customers").message
     assert problem(snapshot, "find_customers").where == "handlers/find_customers/"
-
-
-async def test_a_tool_whose_contract_does_not_compile_is_listed_with_the_place(tmp_path: Path) -> None:
-    files = {
-        **GOOD,
-        "protos/a.proto": "nonsense",
-        "protos/broken.proto": 'syntax = "proto3";\nservice S { rpc SendMail(Ask) returns (Answer); }',
-        "handlers/send_mail/handler.py": HANDLER,
-        "handlers/unheard_of/handler.py": HANDLER,
-    }
-    snapshot = await loaded(tmp_path, files)
-    assert causes(snapshot) == {
-        "find_customer": None,
-        "get_http_status": None,
-        "send_mail": Cause.CONTRACT_INVALID,
-        "unheard_of": Cause.CONTRACT_INVALID,
-    }
-    assert problem(snapshot, "send_mail").where == "protos/broken.proto:2:26"
-    assert '"Ask" is not defined.' in problem(snapshot, "send_mail").message
-    assert problem(snapshot, "unheard_of").where == "protos/a.proto:1:1"
-    files_named = [found.where for found in snapshot.problems if not found.tool]
-    assert files_named == ["protos/a.proto:1:1", "protos/broken.proto:2:26"]
-    assert snapshot.entries["send_mail"].contract.input_schema["properties"] == {}
 
 
 async def test_of_two_tools_with_one_name_neither_is_served(tmp_path: Path) -> None:
@@ -256,9 +226,13 @@ async def test_a_handler_that_is_too_large_is_refused(tmp_path: Path) -> None:
 
 
 async def test_missing_folders_are_a_problem_and_no_failure(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "no-protos", tmp_path / "no-handlers", isolation_level=2)
+    protos, handlers = tmp_path / "no-protos", tmp_path / "no-handlers"
+    catalog = Catalog(protos, handlers, isolation_level=2)
     changes = await catalog.load()
     assert catalog.snapshot.entries == {}
     assert [(found.where, found.message) for found in changes.problems] == [
-        ("no-protos", "the folder of the contracts does not exist")
+        (f"{protos}/", "the folder of the contracts does not exist"),
+        (f"{handlers}/", "the folder of the handlers does not exist"),
     ]
+    assert "--protos, or workspace.protos in toolcell.toml" in changes.problems[0].remedy
+    assert "--handlers, or workspace.handlers in toolcell.toml" in changes.problems[1].remedy

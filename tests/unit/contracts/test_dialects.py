@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.workspace import HANDLER, proto, workspace
+from tests.contracts.workspace import HANDLER, contract, proto, workspace
 from toolcell.contracts import dialects
 from toolcell.contracts.catalog import Entry
-from toolcell.model.errors import DialectUnknown
+from toolcell.model.errors import DialectUnknown, InputInvalid
 
 FILES = {
     "protos/crm.proto": proto("crm.v1", "FindCustomer", "SendMail"),
@@ -78,11 +78,49 @@ async def test_a_tool_that_cannot_run_is_left_out_with_the_cause(tmp_path: Path,
     assert rendered.notes[0].startswith("HANDLER_MISSING: ")
 
 
+COMMENTED = """
+// Finds customers. Not in bulk.
+service Search {
+  // Finds one. It is quick.
+  //
+  // Use it first.
+  rpc FindOne(Wanted) returns (Answer);
+}
+// Wanted is what is looked for. It has rules.
+message Wanted {
+  // The name. Whole or in part.
+  string name = 1;
+  // The place. One of two.
+  oneof place { string city = 2; int64 number = 3; }
+}
+"""
+
+
+@pytest.mark.parametrize("name", [*dialects.DIALECTS])
+async def test_a_compact_tool_keeps_first_sentences_and_rules(tmp_path: Path, name: str) -> None:
+    files = {
+        "protos/one.proto": proto("one.v1", "Other", more=COMMENTED),
+        "handlers/find_one/handler.py": HANDLER,
+    }
+    catalog = workspace(tmp_path, files)
+    await catalog.load()
+    entry = catalog.snapshot.entries["find_one"]
+    dialect = dialects.find(name)
+    whole, compact = (dialects.render(dialect, entry, is_compact=is_compact) for is_compact in (False, True))
+    assert len(compact.text) < len(whole.text)
+    assert compact.fit == whole.fit
+    for kept in ("Finds one. It is quick.", "The name.", "64-bit integer"):
+        assert kept in compact.text
+    for gone in ("Use it first.", "Whole or in part.", "It has rules."):
+        assert gone in whole.text
+        assert gone not in compact.text
+
+
 @pytest.mark.parametrize("name", [*dialects.DIALECTS])
 async def test_what_is_rendered_is_kept_and_the_same_when_made_anew(tmp_path: Path, name: str) -> None:
     first, second = (await entries(tmp_path))["find_customer"], (await entries(tmp_path))["find_customer"]
     dialect = dialects.find(name)
-    assert dialect.render(first) is dialect.render(first)
+    assert dialects.render(dialect, first) is dialects.render(dialect, first)
     assert dialect.render(first).text == dialect.render(second).text
 
 
@@ -94,4 +132,27 @@ def test_every_dialect_is_found_by_its_name_and_alias() -> None:
 def test_an_unknown_dialect_is_refused_with_those_there_are() -> None:
     with pytest.raises(DialectUnknown) as refused:
         dialects.find("klingon")
-    assert refused.value.metadata == {"dialect": "klingon", "known": "json, openai, openai-chat"}
+    assert refused.value.metadata == {
+        "dialect": "klingon",
+        "known": ", ".join(sorted({*dialects.DIALECTS, "openai"})),
+    }
+
+
+@pytest.mark.parametrize("name", [*dialects.DIALECTS])
+@pytest.mark.parametrize("depth", [50, 101, 300])
+def test_what_is_nested_too_deeply_is_refused_in_words(name: str, depth: int) -> None:
+    entry, dialect = contract("tree"), dialects.find(name)
+    is_paired = entry.said(dialect._kind(entry)).step is not None and name.endswith("strict")
+    for opening, closing in (
+        ('{"left":', "}"),
+        ('{"children":[', "]}"),
+        (('{"named":[{"key":"a","value":', "}]}") if is_paired else ('{"named":{"a":', "}}")),
+    ):
+        try:
+            dialect.decode(entry, f"{opening * depth}{{}}{closing * depth}")
+        except InputInvalid as refused:
+            found = {violation.rule for violation in refused.violations}
+        else:
+            found = set()
+        assert found <= {"TOO_DEEP", "WRONG_TYPE"}
+        assert bool(found) is (depth > 100 or name == "gemini-schema" or "WRONG_TYPE" in found)

@@ -95,6 +95,25 @@ def test_what_is_told_to_the_model_names_every_field() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "rule", "given", "says"),
+    [
+        ("string", "string.min_len = 1", "", "must be at least 1 character"),
+        ("string", "string.min_len = 11", "", "must be at least 11 characters"),
+        ("string", "string.max_bytes = 1", "ab", "must be at most 1 byte"),
+        ("map<string, int32>", "map.min_pairs = 1", {}, "map must be at least 1 entry"),
+        ("repeated int32", "repeated.min_items = 1", [], "must contain at least 1 item"),
+        ("repeated int32", "repeated.min_items = 2", [], "must contain at least 2 items"),
+    ],
+)
+async def test_what_is_counted_is_said_in_grammar(
+    tmp_path: Path, kind: str, rule: str, given: object, says: str
+) -> None:
+    entry = await one(tmp_path, f"Loop {{ {kind} s = 1 [(buf.validate.field).{rule}]; }}")
+    [violation] = attempt(entry, json.dumps({"s": given}))[1]
+    assert violation.description == says
+
+
 def test_rules_bind_answers_too() -> None:
     with pytest.raises(OutputInvalid) as refused:
         contract("check_rules").encode({**GOOD, "needed": "a"})

@@ -60,6 +60,15 @@ class ToolServiceStub:
     Fails with INPUT_INVALID (every violation at once), INPUT_TOO_LARGE, TOOL_FORBIDDEN, TOOL_NOT_FOUND, TOOL_UNAVAILABLE,
     RATE_LIMITED, CONCURRENCY_LIMITED, QUEUE_FULL, SERVER_OVERLOADED, SERVER_DRAINING, STORE_UNAVAILABLE or STORE_FULL.
     """
+    RunToolCalls: _grpc.UnaryUnaryMultiCallable[_tool_service_pb2.RunToolCallsRequest, _tool_service_pb2.RunToolCallsResponse]
+    """Runs all tool calls of a model's turn at once, and returns what the next request to the model appends.
+
+    It takes a provider's own message and gives the provider's own results, in the order of the calls. Each call is what an
+    Invoke is, with a record of its own. A call that is refused or fails never fails the others: its result is a sentence
+    for the model, marked as the provider marks errors.
+    Fails with DIALECT_UNKNOWN, REQUEST_INVALID (the message is not one of the provider's), INPUT_TOO_LARGE,
+    SERVER_OVERLOADED or SERVER_DRAINING, and then nothing was run.
+    """
 
 @_typing.type_check_only
 class ToolServiceAsyncStub(ToolServiceStub):
@@ -92,6 +101,15 @@ class ToolServiceAsyncStub(ToolServiceStub):
     an OK answer. The caller's gRPC deadline bounds the call; a caller that goes away has its handler killed.
     Fails with INPUT_INVALID (every violation at once), INPUT_TOO_LARGE, TOOL_FORBIDDEN, TOOL_NOT_FOUND, TOOL_UNAVAILABLE,
     RATE_LIMITED, CONCURRENCY_LIMITED, QUEUE_FULL, SERVER_OVERLOADED, SERVER_DRAINING, STORE_UNAVAILABLE or STORE_FULL.
+    """
+    RunToolCalls: _aio.UnaryUnaryMultiCallable[_tool_service_pb2.RunToolCallsRequest, _tool_service_pb2.RunToolCallsResponse]  # type: ignore[assignment]
+    """Runs all tool calls of a model's turn at once, and returns what the next request to the model appends.
+
+    It takes a provider's own message and gives the provider's own results, in the order of the calls. Each call is what an
+    Invoke is, with a record of its own. A call that is refused or fails never fails the others: its result is a sentence
+    for the model, marked as the provider marks errors.
+    Fails with DIALECT_UNKNOWN, REQUEST_INVALID (the message is not one of the provider's), INPUT_TOO_LARGE,
+    SERVER_OVERLOADED or SERVER_DRAINING, and then nothing was run.
     """
 
 class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -146,6 +164,21 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         an OK answer. The caller's gRPC deadline bounds the call; a caller that goes away has its handler killed.
         Fails with INPUT_INVALID (every violation at once), INPUT_TOO_LARGE, TOOL_FORBIDDEN, TOOL_NOT_FOUND, TOOL_UNAVAILABLE,
         RATE_LIMITED, CONCURRENCY_LIMITED, QUEUE_FULL, SERVER_OVERLOADED, SERVER_DRAINING, STORE_UNAVAILABLE or STORE_FULL.
+        """
+
+    @_abc_1.abstractmethod
+    def RunToolCalls(
+        self,
+        request: _tool_service_pb2.RunToolCallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tool_service_pb2.RunToolCallsResponse, _abc.Awaitable[_tool_service_pb2.RunToolCallsResponse]]:
+        """Runs all tool calls of a model's turn at once, and returns what the next request to the model appends.
+
+        It takes a provider's own message and gives the provider's own results, in the order of the calls. Each call is what an
+        Invoke is, with a record of its own. A call that is refused or fails never fails the others: its result is a sentence
+        for the model, marked as the provider marks errors.
+        Fails with DIALECT_UNKNOWN, REQUEST_INVALID (the message is not one of the provider's), INPUT_TOO_LARGE,
+        SERVER_OVERLOADED or SERVER_DRAINING, and then nothing was run.
         """
 
 def add_ToolServiceServicer_to_server(servicer: ToolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

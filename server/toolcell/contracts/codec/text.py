@@ -44,9 +44,8 @@ def parse(text: str) -> Any:
         return _DECODER.decode(text)
     except json.JSONDecodeError as wrong:
         place = f"line {wrong.lineno}, column {wrong.colno}"
-        raise Reject(
-            "NOT_JSON", f"is not JSON: {wrong.msg} at {place}; send exactly one JSON object"
-        ) from None
+        what = wrong.msg.removesuffix(" at")
+        raise Reject("NOT_JSON", f"is not JSON: {what} at {place}; send exactly one JSON object") from None
     except RecursionError:
         raise Reject("TOO_DEEP", "is nested more than 100 levels deep") from None
     except ValueError:  # Python's bound on the digits of an integer

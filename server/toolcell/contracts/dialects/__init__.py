@@ -1,46 +1,30 @@
-"""The forms in which providers want a list of tools: one file a dialect, one row here.
+"""The forms in which providers want tools, send calls and want results: one file a provider, one row here.
 
 A dialect renders one tool at a time; a manifest is the texts with commas between them. What is rendered is
 kept as long as the tool's entry lives, so a manifest of unchanged tools costs nothing.
 """
 
+from collections.abc import Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from toolcell.contracts.dialects.openai_chat import OpenAiChat
-from toolcell.contracts.dialects.plain import Plain
-from toolcell.contracts.dialects.rendered import Dialect, Rendered, left_out
+from toolcell.contracts.dialects import anthropic, gemini, mcp, openai, plain
+from toolcell.contracts.dialects.limits import total
+from toolcell.contracts.dialects.rendered import Dialect, Rendered
 from toolcell.contracts.snapshot import Entry
 from toolcell.model.errors import DialectUnknown
 
-__all__ = ["ALIASES", "DIALECTS", "Dialect", "Rendered", "find"]
-
-
-class _Remembering:
-    """A dialect that renders each entry once, and leaves out what cannot be called."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self.name = dialect.name
-        self._dialect = dialect
-        self._rendered: WeakKeyDictionary[Entry, Rendered] = WeakKeyDictionary()
-
-    def render(self, entry: Entry) -> Rendered:
-        """Returns the tool in this dialect."""
-        rendered = self._rendered.get(entry)
-        if rendered is None:
-            rendered = left_out(entry) or self._dialect.render(entry)
-            self._rendered[entry] = rendered
-        return rendered
-
+__all__ = ["ALIASES", "DIALECTS", "Dialect", "Rendered", "broken_limits", "find", "render"]
 
 DIALECTS: Final[dict[str, Dialect]] = {
-    dialect.name: _Remembering(dialect)
-    for dialect in (
-        Plain(),
-        OpenAiChat(),
-    )
+    dialect.name: dialect
+    for provider in (plain, mcp, openai, anthropic, gemini)
+    for dialect in provider.DIALECTS
 }
 ALIASES: Final = {"openai": "openai-chat"}
+_RENDERED: Final[dict[tuple[str, bool], WeakKeyDictionary[Entry, Rendered]]] = {
+    (name, is_compact): WeakKeyDictionary() for name in DIALECTS for is_compact in (False, True)
+}
 
 
 def find(name: str) -> Dialect:
@@ -52,3 +36,18 @@ def find(name: str) -> Dialect:
             f"There is no dialect {name[:64]!r}. Known: {known}.", dialect=name[:64], known=known
         )
     return dialect
+
+
+def render(dialect: Dialect, entry: Entry, *, is_compact: bool = False) -> Rendered:
+    """Returns a tool in a dialect, rendered once."""
+    kept = _RENDERED[dialect.name, is_compact]
+    rendered = kept.get(entry)
+    if rendered is None:
+        rendered = kept[entry] = dialect.render(entry, is_compact=is_compact)
+    return rendered
+
+
+def broken_limits(dialect: Dialect, rendered: Iterable[Rendered]) -> list[str]:
+    """Returns a sentence for each limit of the provider that one request with these tools would break."""
+    size = total(each.size for each in rendered if each.text)
+    return [f"one request with all these tools: {sentence}" for sentence in dialect.limits.broken(size)]

@@ -90,14 +90,20 @@ def new_call(services: Services, context: Context, read_question: Callable[[], Q
 async def outcome_of(call: Call, services: Services, traffic: Traffic, context: Context) -> Outcome:
     """Walks a call down the pipeline; also one that was cut off by the end of the grace gets its outcome."""
     try:
+        return await settled(call, services, traffic)
+    except Refusal:
+        name_record(context, call)
+        raise
+
+
+async def settled(call: Call, services: Services, traffic: Traffic) -> Outcome:
+    """Walks a call down the pipeline, or says what came of it when the grace ended; raises a Refusal."""
+    try:
         return await services.invoke(call)
     except asyncio.CancelledError:
         if not traffic.is_cut_off:
             raise
         return _cut_off(call)
-    except Refusal:
-        name_record(context, call)
-        raise
 
 
 def respond(call: Call, outcome: Outcome) -> InvokeResponse:

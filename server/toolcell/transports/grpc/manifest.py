@@ -1,6 +1,5 @@
 """The door of GetManifest: the tools a caller may call, in a provider's own form."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -41,13 +40,23 @@ class Manifest:
         dialect = dialects.find(request.dialect)
         names = tuple(sorted(set(request.tools)))
         query = paging.query(
-            "GetManifest", caller.name, dialect.name.encode(), *(name.encode() for name in names)
+            "GetManifest",
+            caller.name,
+            dialect.name.encode(),
+            b"compact" if request.compact else b"",
+            *(name.encode() for name in names),
         )
         page = paging.open_page(request, query, paging.MOST_ROWS)
-        response = v1.GetManifestResponse()
+        entries = self._entries(caller, names)
+        rendered = {
+            entry.tool.name: dialects.render(dialect, entry, is_compact=request.compact) for entry in entries
+        }
+        response = v1.GetManifestResponse(limits=dialects.broken_limits(dialect, rendered.values()))
         texts: list[str] = []
-        for entry in self._entries(caller, names, page.cursor):
-            text, verdict = _render(dialect, entry)
+        for name, tool in rendered.items():
+            if name <= page.cursor:
+                continue
+            text, verdict = _row(name, tool)
             if not page.takes(len(text.encode()) + 1 + verdict.ByteSize()):
                 response.next_page_token = page.token(response.verdicts[-1].tool)
                 break
@@ -56,24 +65,17 @@ class Manifest:
         response.manifest_json = f"[{','.join(texts)}]"
         return response.SerializeToString()
 
-    def _entries(self, caller: Caller, names: Sequence[str], cursor: str) -> list[Entry]:
-        """Returns the tools asked for, or all granted ones, that come after the cursor."""
+    def _entries(self, caller: Caller, names: Sequence[str]) -> list[Entry]:
+        """Returns the tools asked for, or all granted ones, in the order of their names."""
         snapshot = self._services.catalog.snapshot
         if names:
-            entries = [granted(snapshot, caller, name) for name in names]
-        else:
-            entries = [e for name, e in snapshot.entries.items() if caller.grants.includes(name)]
-        return (
-            entries[bisect_right(entries, cursor, key=lambda entry: entry.tool.name) :] if cursor else entries
-        )
+            return [granted(snapshot, caller, name) for name in names]
+        return [entry for name, entry in snapshot.entries.items() if caller.grants.includes(name)]
 
 
-def _render(dialect: dialects.Dialect, entry: Entry) -> tuple[str, v1.ManifestVerdict]:
+def _row(name: str, rendered: dialects.Rendered) -> tuple[str, v1.ManifestVerdict]:
     """Returns a tool's text, "" when it is left out, and the verdict on it."""
-    rendered = dialect.render(entry)
-    return rendered.text, v1.ManifestVerdict(
-        tool=entry.tool.name, fit=_FITS[rendered.fit], notes=rendered.notes
-    )
+    return rendered.text, v1.ManifestVerdict(tool=name, fit=_FITS[rendered.fit], notes=rendered.notes)
 
 
 def _wanted(tools: Sequence[str]) -> requests.Violations:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from toolcell.transports.grpc import invoke
+from toolcell.transports.grpc import invoke, turns
 from toolcell.transports.grpc.acceptor import Acceptor
 from toolcell.transports.grpc.admin import Admin
 from toolcell.transports.grpc.doors import Doors
@@ -59,6 +59,7 @@ class GrpcServer:
     def _make_doors(self, services: Services, message_bytes: int) -> Doors:
         doors = Doors(services, self._traffic, message_bytes)
         doors.add_door(invoke.PATH, invoke.door(services, self._traffic, message_bytes))
+        doors.add_door(turns.PATH, turns.door(services, self._traffic, message_bytes))
         jobs = Jobs(services, self._traffic, message_bytes)
         doors.add_door(START, jobs.start)
         for room in (Tools(services), Manifest(services), jobs, Traces(services), Admin(services)):
