@@ -72,10 +72,15 @@ def make(folder: Path) -> Path:
 
 
 def let_go(folder: Path, *names: str) -> None:
-    """Lets the work of these names come to its end."""
+    """Lets the work of these names come to its end.
+
+    A handler runs in a copy of its folder and sees only what is done there; the folder is for the next server.
+    """
     for tool in TOOLS:
-        for name in names:
-            (folder / "handlers" / tool / "gate" / name).touch()
+        copies = (folder / ".toolcell/copies" / tool).glob("*/gate")
+        for gate in (*copies, folder / "handlers" / tool / "gate"):
+            for name in names:
+                (gate / name).touch()
 
 
 class Client:
