@@ -16,6 +16,7 @@ GROUPS = {
     "/toolcell.v1.ToolService/GetTool": "invoke",
     "/toolcell.v1.ToolService/GetManifest": "invoke",
     "/toolcell.v1.ToolService/Invoke": "invoke",
+    "/toolcell.v1.ToolService/RunToolCalls": "invoke",
     "/toolcell.v1.TraceService/GetInvocation": "traces",
     "/toolcell.v1.TraceService/ListInvocations": "traces",
     "/toolcell.v1.TraceService/StreamTrace": "traces",
