@@ -74,7 +74,7 @@ def make(folder: Path) -> Path:
 def let_go(folder: Path, *names: str) -> None:
     """Lets the work of these names come to its end.
 
-    A handler runs in a copy of its folder and sees only what is done there; the folder is for the next server.
+    A handler runs in a copy of its folder and sees what is done there; the folder is for the next server.
     """
     for tool in TOOLS:
         copies = (folder / ".toolcell/copies" / tool).glob("*/gate")
