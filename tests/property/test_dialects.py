@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.contracts.instances import ANY_JSON, messages
 from tests.contracts.workspace import contract
+from tests.property.test_schema_instances import BASE, CHOICES, FIELDS
 from toolcell.contracts import dialects
 from toolcell.contracts.contract import Contract
 from toolcell.model.errors import InputInvalid
@@ -101,3 +102,14 @@ def _places(value: Any) -> Any:
     for key, inner in items:
         yield value, key
         yield from _places(inner)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@few
+@given(st.sampled_from(CHOICES[:2]), st.fixed_dictionaries({}, optional=FIELDS))
+def test_what_obeys_the_rules_is_undone_exactly_too(name: str, choice: Any, changed: Any) -> None:
+    entry, dialect = contract("check_rules"), dialects.find(name)
+    meant = canonical(entry, {**BASE, **choice, **changed}) or canonical(entry, {**BASE, **choice})
+    assert meant is not None
+    sent = dialect.encode(entry, meant)
+    assert dialect.decode(entry, sent) == meant

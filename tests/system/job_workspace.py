@@ -72,15 +72,16 @@ def make(folder: Path) -> Path:
 
 
 def let_go(folder: Path, *names: str) -> None:
-    """Lets the work of these names come to its end.
+    """Lets the work of these names come to its end: now, and in every server to come.
 
-    A handler runs in a copy of its folder and sees what is done there; the folder is for the next server.
+    Cells see the server's copy of their handler's folder; the next server copies it anew.
     """
-    for tool in TOOLS:
-        copies = (folder / ".toolcell/copies" / tool).glob("*/gate")
-        for gate in (*copies, folder / "handlers" / tool / "gate"):
-            for name in names:
-                (gate / name).touch()
+    copies, handlers = folder / ".toolcell/copies", folder / "handlers"
+    for gate in (
+        gate for tool in TOOLS for gate in (handlers / tool / "gate", *(copies / tool).glob("*/gate"))
+    ):
+        for name in names:
+            (gate / name).touch()
 
 
 class Client:

@@ -3,6 +3,7 @@
 import array
 import asyncio
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -84,6 +85,18 @@ class Control:
     def is_open(self) -> bool:
         """Tells whether `end` has not been called."""
         return self._socket.fileno() >= 0
+
+    @property
+    def is_ending(self) -> bool:
+        """Tells whether the process has let go of the conversation, as it does when it dies.
+
+        That is true before any of its children hear of its death, so before their ends are seen here.
+        """
+        if not self.is_open:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return bool(poll.poll(0))
 
     def _on_message(self) -> bool:
         """Takes one message; returns whether there may be another."""

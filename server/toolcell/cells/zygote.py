@@ -72,7 +72,7 @@ class Zygote:
         self._lent: set[Cell] = set()
         self._waiting: deque[asyncio.Future[Cell]] = deque()
         self._serial = self._lost = 0
-        self._has_lent = False
+        self._has_lent = self._is_dying = False
         self._end: ZygoteEndedError | None = None
         self._control = Control(Listener(self._hear, self._on_broken, self._on_death))
         self._timer = self._loop.call_later(START_SECONDS, self._on_late)
@@ -131,7 +131,7 @@ class Zygote:
     def refill(self) -> None:
         """Orders cells until as many are ready or on their way as the policy wants and calls wait for."""
         wanted = self.tool.policy.pool.warm + len(self._waiting) - len(self._idle)
-        while not self._end and len(self._making) < min(wanted, _ORDERS_AT_ONCE):
+        while not (self._end or self._is_dying) and len(self._making) < min(wanted, _ORDERS_AT_ONCE):
             try:
                 self._order()
             except (
@@ -178,6 +178,9 @@ class Zygote:
     def _on_lost(self, last: Frame | str) -> None:
         if isinstance(last, Frame):
             self.end(import_failed(last))
+            return
+        if self._control.is_ending:
+            self._is_dying = True  # its cells die of that; the news of its own death is on its way
             return
         self._lost += 1
         if self._lost >= _LOST_IN_A_ROW:
@@ -227,10 +230,10 @@ class Zygote:
     def _on_spawned(self, cell: Cell, descriptors: "array.array[int]") -> None:
         try:
             process = Process(descriptors[0], self._control.process_id)
-        except ForeignProcessError as error:
-            raise ProtocolError(f"it sent {error}") from None
-        except OSError as error:
-            cell.abandon(str(error))
+        except (ForeignProcessError, OSError) as error:
+            if isinstance(error, ForeignProcessError) and not self._control.is_ending:
+                raise ProtocolError(f"it sent {error}") from None
+            cell.abandon(str(error))  # its parent may have died since, and then it is nobody's child
             return
         descriptors.pop()
         cell.adopt(process)

@@ -92,9 +92,11 @@ async def test_an_idle_zygote_stops_and_the_next_call_starts_another(tmp_path: P
     await cells.close()
 
 
-async def test_a_zygote_that_was_killed_is_replaced(cells: Cells, tmp_path: Path) -> None:
-    tool = make_tool(tmp_path, PIDS)
+@pytest.mark.parametrize("warm", [1, 2, 8, 16])
+async def test_a_zygote_that_was_killed_is_replaced(cells: Cells, tmp_path: Path, warm: int) -> None:
+    tool = make_tool(tmp_path, PIDS, warm=warm)
     first = await zygote_of(cells, tool)
+    await cells.prepare(tool)
     os.kill(first, signal.SIGKILL)
     await dead(first)
     assert await zygote_of(cells, tool) != first
