@@ -27,7 +27,9 @@ service ProbeService {
 }
 """
 SAY = "def handler(arguments, cell):\n    return {{'text': '{0}'}}\n"
-NAME = "import os\n\n\ndef handler(arguments, cell):\n    return {'text': str(os.getppid())}\n"
+NAME = "import os\n\n\ndef handler(arguments, cell):\n"
+NAME += "    return {'text': f'{os.getppid()} {os.getpid()}'}\n"
+WARM = 2  # cells that wait, by default
 HOLD = """import signal
 
 
@@ -69,6 +71,14 @@ def children(process: int) -> set[int]:
     return {int(number) for task in tasks for number in task.read_text().split()}
 
 
+def settled(server: Server) -> tuple[int, set[int]]:
+    """Calls `name`; returns its zygote and the cells that wait, once the one that was used is replaced."""
+    zygote, used = map(int, call(server, "name").split())
+    while len(cells := children(zygote)) != WARM or used in cells:
+        os.sched_yield()
+    return zygote, cells
+
+
 def save(server: Server, name: str, text: str, says: str) -> str:
     """Saves a file and waits until the server says something about it."""
     said = len(server.lines)
@@ -78,12 +88,11 @@ def save(server: Server, name: str, text: str, says: str) -> str:
 
 def test_a_saved_handler_answers_and_the_other_tool_keeps_its_processes(server: Server) -> None:
     assert call(server, "say") == "old"
-    zygote = int(call(server, "name"))
-    warm = children(zygote)
+    zygote, warm = settled(server)
     assert "ms" in save(server, "handlers/say/handler.py", SAY.format("new"), "changed=say")
     assert call(server, "say") == "new"
     assert children(zygote) == warm
-    assert int(call(server, "name")) == zygote
+    assert settled(server)[0] == zygote
     assert len(children(server.pid)) == 2
 
 
