@@ -7,6 +7,7 @@ of an event are made once, however many follow.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
 import grpc
@@ -52,15 +53,15 @@ class Streams:
         await self._traffic.drain(_LAST_SECONDS)
 
     async def _answer(self, context: Context) -> None:
-        admit, (authorization, _) = self._services.gate.admit, credentials(context)
-        caller = admit(authorization, "traces")
+        recheck, now = self._services.tokens.recheck, self._services.clock.wall
+        caller = self._services.gate.admit(credentials(context)[0], "traces")
         self._calls.take_new()
         body = await read(context)
         requests.bound_size(body, self._message_bytes)
         request = requests.decode(v1.StreamTraceRequest, body)
         with self._following(caller, request) as following:
             async for batch in following:
-                admit(authorization, "traces")  # it may have been revoked since
+                recheck(caller.token_id, now())  # it may have been revoked since
                 await context.write(self._message(following, batch))
         if request.follow:
             raise draining()
@@ -79,11 +80,8 @@ class Streams:
 
     def _message(self, following: Following, batch: Batch) -> bytes:
         """Returns a response: its events' bytes, which are fields of a response, then the rest."""
-        rest = v1.StreamTraceResponse(cursor=batch.cursor, behind=batch.is_behind)
-        if batch.gap:
-            rest.gap.from_sequence, rest.gap.to_sequence = batch.gap
-        events = (self._event(following, happening) for happening in batch.events)
-        return b"".join((*events, rest.SerializeToString()))
+        events = [self._event(following, happening) for happening in batch.events]
+        return b"".join((*events, _rest(batch.cursor, batch.gap, is_behind=batch.is_behind)))
 
     def _event(self, following: Following, happening: Happening) -> bytes:
         rendered = self._rendered.get(happening.sequence)
@@ -92,6 +90,15 @@ class Streams:
                 del self._rendered[next(iter(self._rendered))]
             rendered = self._rendered[happening.sequence] = _response(following, happening)
         return rendered
+
+
+@lru_cache(maxsize=64)
+def _rest(cursor: str, gap: tuple[int, int] | None, *, is_behind: bool) -> bytes:
+    """Returns the bytes of a response's other fields; those who keep up get the same ones."""
+    rest = v1.StreamTraceResponse(cursor=cursor, behind=is_behind)
+    if gap:
+        rest.gap.from_sequence, rest.gap.to_sequence = gap
+    return rest.SerializeToString()
 
 
 def _response(following: Following, happening: Happening) -> bytes:
