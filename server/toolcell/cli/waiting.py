@@ -86,8 +86,8 @@ def describe(job: Any, elapsed: float) -> str:
 def _wants_to_cancel(job: Any) -> bool:
     """Asks; raises CommandError when there is nobody to ask, or when Ctrl-C is the answer."""
     if sys.stdin.isatty() and sys.stderr.isatty():
-        click.echo("Cancel the job? Ctrl-C leaves it running. [y/N]: ", nl=False, err=True)
         try:
+            click.echo("Cancel the job? Ctrl-C leaves it running. [y/N]: ", nl=False, err=True)
             # A signal that comes just before a blocking read would wait for the line: hence in small steps.
             while not select.select([sys.stdin], [], [], _PAUSE_SECONDS)[0]:
                 pass
