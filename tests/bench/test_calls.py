@@ -47,14 +47,16 @@ def test_warm_invoke_one_at_a_time(tmp_path: Path, report: Report) -> None:
         for _ in range(50):
             invoke()
             raw(payload)
-        floor, ours, hurried = [], [], []
+        floor, ours, hurried, hurried_floor = [], [], [], []
         for _ in range(ROUNDS):
             floor += times(lambda: raw(payload), CALLS)
             ours += times(invoke, CALLS)
         for _ in range(ROUNDS):
+            hurried_floor += times(lambda: raw(payload), CALLS, gap=0)
             hurried += times(invoke, CALLS, gap=0)
     p99 = statistics.quantiles(ours, n=100)[98]
-    report("Invoke, back to back: as fast as cells are made", statistics.median(hurried), "µs")
+    p50 = statistics.median(hurried)  # no budget: it is what making a cell takes, not what a warm call takes
+    report("Invoke, back to back, p50", p50, "µs", floor=statistics.median(hurried_floor))
     report("Invoke, one at a time, p99", p99, "µs", floor=statistics.quantiles(floor, n=100)[98])
     report(
         "Invoke, one at a time, p50", statistics.median(ours), "µs", floor=statistics.median(floor), most=2.5
